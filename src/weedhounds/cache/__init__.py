@@ -1,0 +1,1 @@
+"""The cache tiers and what they hold. Knows nothing of origins' wire formats."""

@@ -1,0 +1,1 @@
+"""Questions over cached records: places, matching, identity, the hunt."""

@@ -1,0 +1,1 @@
+"""How long a fact stays true; pure."""

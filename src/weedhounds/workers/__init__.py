@@ -1,0 +1,1 @@
+"""Job processes for CPU work, behind the ``concurrent.futures.Executor`` interface."""
