@@ -1,0 +1,47 @@
+"""What all tests share: the folder of recorded answers, and a manual clock."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from weedhounds.clock import ManualClock
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDED = ROOT.parent / "shared" / "data"
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests of recorded answers where there are none, but fail them in CI."""
+    if item.get_closest_marker("recorded") and not RECORDED.is_dir():
+        message = f"the recorded answers are not there: {RECORDED}"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+def read_answer(path: Path) -> bytes:
+    """Return the bytes of a recorded or golden answer, decompressed where it ends in ``.gz``."""
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+@pytest.fixture
+def recorded() -> Path:
+    """Return the folder of recorded answers; use with the mark ``recorded``."""
+    return RECORDED
+
+
+@pytest.fixture
+def golden() -> Path:
+    """Return the folder of hand-made answers."""
+    return GOLDEN
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Return a clock that moves only when told."""
+    return ManualClock()
