@@ -74,7 +74,7 @@ class RecordKey(msgspec.Struct, frozen=True, order=True):
             raise BadInput(f"unknown data type {parts[0]!r} in key {text!r}", key=text)
         if not _ORIGIN.fullmatch(parts[1]):
             raise BadInput(f"malformed origin {parts[1]!r} in key {text!r}", key=text)
-        native_id = unquote(parts[2], errors="strict") if parts[2].isascii() else ""
+        native_id = unquote(parts[2]) if parts[2].isascii() else ""
         if not native_id or quote(native_id, safe="") != parts[2]:
             raise BadInput(f"malformed native id in key {text!r}", key=text)
         variant = parts[3] if len(parts) == 4 else None
