@@ -8,7 +8,8 @@
     ├── SourceError                 an origin did not give usable data
     │   ├── OriginUnavailable       no connection, time-out, 5xx
     │   ├── RateLimited             429, or no call left in the budget (``retry_after_s``)
-    │   ├── OriginRejected          403, 404, "blocked" by a bot guard, a missing key
+    │   ├── OriginRejected          403, "blocked" by a bot guard, a missing key
+    │   │   └── NotFound            404: the origin says that it has no such record
     │   └── SchemaMismatch          the answer is not what the wire format promises
     ├── CodecError                  bytes that cannot become a record
     │   ├── Corrupt                 a checksum, length or encoding is wrong
@@ -100,6 +101,10 @@ class RateLimited(SourceError):
 
 class OriginRejected(SourceError):
     """The origin refused: 403 or HTML from a bot guard ("blocked"), 404, or a key is missing."""
+
+
+class NotFound(OriginRejected):
+    """The origin says that it has no such record: an answer, remembered for a while."""
 
 
 class SchemaMismatch(SourceError):

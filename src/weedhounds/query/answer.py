@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from weedhounds.model.provenance import Provenance
-from weedhounds.model.records import Category, Lab, LabResult, Market, Position
+from weedhounds.model.records import Body, Category, Lab, LabResult, Market, Position, Shop
 from weedhounds.model.units import Amount, Money, Potency, Reading
 
 
@@ -126,3 +126,31 @@ class HuntAnswer(msgspec.Struct, frozen=True, kw_only=True):
     strain: StrainAnswer | None
     missing: tuple[Missing, ...]
     meta: Meta
+
+
+class NearbyShop(msgspec.Struct, frozen=True, kw_only=True):
+    """A real shop near a place: how the best listing describes it, and every origin's listing."""
+
+    shop: Shop
+    distance_km: float
+    listings: tuple[str, ...]
+
+
+class DispensariesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The shops near a place, nearest first, merged over the origins."""
+
+    place: Place
+    dispensaries: tuple[NearbyShop, ...]
+    missing: tuple[Missing, ...]
+    meta: Meta
+
+
+class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One record as held, with where it came from. ``expires_at`` in Unix seconds."""
+
+    key: str
+    record: Body
+    digest: str
+    expires_at: float
+    is_stale: bool
+    provenance: Provenance
