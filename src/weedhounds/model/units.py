@@ -18,6 +18,9 @@ from weedhounds.errors import SchemaMismatch
 GRAMS_PER_TRADE_OUNCE = 28
 _CENT = Decimal("0.01")
 _MAX_MONEY = Decimal(10_000_000)
+_THOUSANDS = re.compile(r",(?=\d{3}(?:\D|$))")
+_MAX_LABEL = 40
+_MAX_AMOUNT = 1_000_000
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -42,15 +45,15 @@ class Money(msgspec.Struct, frozen=True):
             return None
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
             raise SchemaMismatch(f"not a price: {value!r:.60}")
+        text = str(value).strip().lstrip("$")
         try:
-            amount = Decimal(str(value).strip().lstrip("$").replace(",", ""))
+            amount = Decimal(_THOUSANDS.sub("", text) if "," in text else text)
         except InvalidOperation:
             raise SchemaMismatch(f"not a price: {value!r:.60}") from None
         if not amount.is_finite() or amount < 0 or amount >= _MAX_MONEY:
             raise SchemaMismatch(f"not a price: {value!r:.60}")
-        if amount == 0:
-            return None
-        return cls(_tidy(amount), currency)
+        tidy = _tidy(amount)
+        return cls(tidy, currency) if tidy else None
 
 
 def _tidy(amount: Decimal) -> Decimal:
@@ -125,7 +128,11 @@ _WORDS = {
 
 
 def _number(text: str) -> float:
-    return float(sum(Fraction(part) for part in text.split()))
+    """Return the value of "3", "3.5", "1/8" or "1 1/2"; zero where a fraction has no value."""
+    try:
+        return float(sum(Fraction(part) for part in text.split()))
+    except ZeroDivisionError:
+        return 0.0
 
 
 def parse_amount(label: str) -> Amount | None:
@@ -142,6 +149,8 @@ def parse_amount(label: str) -> Amount | None:
         >>> parse_amount("10pk")
         Amount(amount=1.0, unit='each', count=10)
     """
+    if len(label) > _MAX_LABEL:
+        return None
     text = " ".join(label.strip().lower().replace("-", " ").split())
     if text in _WORDS:
         return Amount(_WORDS[text], "g")
@@ -151,14 +160,14 @@ def parse_amount(label: str) -> Amount | None:
     if pack:
         return _weighed(_number(pack[2]), _UNITS[pack[3]], int(pack[1]))
     simple = _SIMPLE.fullmatch(text)
-    if not simple or "/0" in simple[1]:
+    if not simple:
         return None
     unit = _UNITS.get(simple[2].replace(".", "").replace(" ", ""))
     return None if unit is None else _weighed(_number(simple[1]), unit, 1)
 
 
 def _weighed(number: float, unit: str, count: int) -> Amount | None:
-    if number <= 0 or count <= 0 or number > 1e6:
+    if not 0 < number <= _MAX_AMOUNT or not 0 < count <= _MAX_AMOUNT:
         return None
     if unit == "oz":
         return Amount(number * GRAMS_PER_TRADE_OUNCE, "g", count)

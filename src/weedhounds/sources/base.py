@@ -187,6 +187,10 @@ class Source(Protocol):
 
     config: OriginConfig
 
+    def __init__(self, config: OriginConfig) -> None:
+        """Make the source of a configured origin."""
+        ...
+
     @classmethod
     def info(cls) -> SourceInfo:
         """Return the source's description and its live defaults."""
