@@ -283,7 +283,8 @@ class Hunter:
         keys = strain_keys(slug, self._origins.items())
         identity = f"strain:{slug}"
         known = (await self._index.keys_of([identity])).get(identity, [])
-        held = await self._read.get_many(known, deadline=deadline, trace=trace, offline=True)
+        others = [key for key in known if key not in keys]
+        held = await self._read.get_many(others, deadline=deadline, trace=trace, offline=True)
         result = await self._read.get_many(keys, deadline=deadline, trace=trace, offline=is_offline)
         gathered.strain = sorted({**held.found, **result.found}.items())
         errors = {} if is_offline else result.missing

@@ -94,12 +94,13 @@ class MenuText:
     microsecond a product.
     """
 
-    __slots__ = ("_lines", "_terpenes", "products", "strains")
+    __slots__ = ("_condensed", "_lines", "_terpenes", "products", "strains")
 
     def __init__(self, menu: Menu) -> None:
         self.products = menu.products
         self.strains = frozenset(slugify(p.strain) for p in menu.products if p.strain)
         self._lines = [_line(product) for product in menu.products]
+        self._condensed = [line.replace(" ", "") for line in self._lines]
         self._terpenes = [frozenset(r.analyte for r in p.terpenes if r.value) for p in menu.products]
 
     def matches(self, question: Question, *, is_strain: bool) -> list[Product]:
@@ -110,10 +111,14 @@ class MenuText:
         """
         if not question.words:
             return list(self.products)
+        joined = question.joined
         return [
             product
-            for product, line, terpenes in zip(self.products, self._lines, self._terpenes, strict=True)
-            if _phrase_in(question, line) or (not is_strain and _words_in(question.words, line, terpenes))
+            for product, line, condensed, terpenes in zip(
+                self.products, self._lines, self._condensed, self._terpenes, strict=True
+            )
+            if (joined in condensed and _phrase_in(question, line))
+            or (not is_strain and _words_in(question.words, line, terpenes))
         ]
 
 
@@ -136,10 +141,8 @@ def _stemmed(text: str) -> str:
 
 def _phrase_in(question: Question, line: str) -> bool:
     """Tell whether the question's words stand together in one field, however they are spaced."""
-    if f" {' '.join(question.words)} " in line or f" {question.joined} " in line:
+    if f" {' '.join(question.words)} " in line:
         return True
-    if question.joined not in line.replace(" ", ""):
-        return False
     return any(_spells(question.joined, field.split()) for field in line.split("|"))
 
 

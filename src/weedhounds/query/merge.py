@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -75,17 +76,32 @@ def _fits(claim: Claim, group: Sequence[Claim]) -> bool:
 def _is_alike(one: Product, other: Product) -> bool:
     if one.category != other.category and Category.OTHER not in (one.category, other.category):
         return False
-    if one.brand and other.brand and fuzz.token_set_ratio(one.brand.lower(), other.brand.lower()) < ALIKE_NAME:
+    first, second = _core(one.name, one.brand), _core(other.name, other.brand)
+    if first != second and fuzz.ratio(first, second) < ALIKE_NAME:
         return False
-    first, second = _core(one), _core(other)
-    return first == second or fuzz.token_sort_ratio(first, second) >= ALIKE_NAME
+    return not (one.brand and other.brand) or fuzz.token_set_ratio(_brand(one.brand), _brand(other.brand)) >= ALIKE_NAME
 
 
-def _core(product: Product) -> str:
-    """Return a product's name without brand, amounts and kinds: what tells it from its neighbours."""
-    brand = set(tokens(product.brand)) if product.brand else set()
-    words = [w for w in tokens(product.name) if w not in brand and w not in _NOISE and parse_amount(w) is None]
-    return "".join(words) or "".join(tokens(product.name))
+@lru_cache(maxsize=65536)
+def _core(name: str, brand: str | None) -> str:
+    """Return a product's name without brand, amounts and kinds: what tells it from its neighbours.
+
+    Bounds: memoised for the 65,536 latest names.
+    """
+    brand_words = set(tokens(brand)) if brand else set()
+    words = tokens(name)
+    kept = [w for w in words if w not in brand_words and w not in _NOISE and not _is_amount(w)]
+    return "".join(kept) or "".join(words)
+
+
+@lru_cache(maxsize=8192)
+def _is_amount(word: str) -> bool:
+    return parse_amount(word) is not None
+
+
+@lru_cache(maxsize=8192)
+def _brand(name: str) -> str:
+    return " ".join(tokens(name))
 
 
 def _offer(group: Sequence[Claim]) -> FoundOffer:

@@ -92,7 +92,18 @@ async def held_shops(
     not_placed: list[Missing] = []
     for shop in shops_of(f for f in result.found.values() if f.entry.pinned or not pinned_only):
         if shop.lat is None:
-            not_placed.append(Missing(shop.origin, f"shop {shop.name} ({shop.id})", "not placed: no position known"))
+            if not _is_elsewhere(shop, area.place):
+                not_placed.append(_not_placed(shop))
         else:
             by_origin[shop.origin].append(shop)
     return by_origin, sorted(not_placed)[:MAX_NOT_PLACED]
+
+
+def _not_placed(shop: Shop) -> Missing:
+    return Missing(shop.origin, f"shop {shop.name} ({shop.id})", "not placed: no position known")
+
+
+def _is_elsewhere(shop: Shop, place: Place) -> bool:
+    """Tell whether a shop without a position is known to be in another state than the place."""
+    state = place.name.partition(", ")[2][:2]
+    return bool(shop.state and len(shop.state) == 2 and state.isalpha() and shop.state.upper() != state)
