@@ -1,7 +1,9 @@
 """One canonical name per analyte, and the spellings that origins use for it.
 
 Canonical names are lower case with underscores (``b_myrcene`` is ``myrcene``: the beta form is
-what menus mean). Unknown analytes keep their own normalised spelling; nothing is guessed.
+what menus mean). Isomers that laboratories report side by side (alpha and beta pinene, cis and
+trans nerolidol) keep names of their own, so that two values are never one analyte's. Unknown
+analytes keep their own normalised spelling; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ CANNABINOIDS: dict[str, tuple[str, ...]] = {
     "cbd": ("cannabidiol", "cannabidiols cbd", "cannabidiols", "cannabidiol cbd"),
     "cbda": ("cannabidiolic acid", "cannabidiol acid cbda", "cbd a", "cbd acid"),
     "total_cbd": ("cbd total", "max cbd"),
-    "cbdv": ("cannabidivarin", "cbd v", "cannabidivarin cbdv"),
+    "cbdv": ("cannabidivarin", "cbd v", "cannabidivarin cbdv", "cannabavarin cbdv", "cannabavarin"),
     "cbdva": ("cannabidivarinic acid",),
     "cbg": ("cannabigerol", "cannabigerol cbg"),
     "cbga": ("cannabigerolic acid", "cbg a", "cbg acid", "cannabigerolic acid cbga"),
@@ -46,9 +48,12 @@ TERPENES: dict[str, tuple[str, ...]] = {
     "terpinolene": ("terpinolene terp", "a terpinolene", "alpha terpinolene"),
     "ocimene": ("b ocimene", "beta ocimene", "cis ocimene", "trans ocimene", "ocimene 1", "ocimene 2"),
     "bisabolol": ("a bisabolol", "alpha bisabolol", "bisabolol alpha", "l a bisabolol"),
-    "nerolidol": ("trans nerolidol", "cis nerolidol", "nerolidol 1", "nerolidol 2", "e nerolidol"),
+    "nerolidol": ("nerolidol 1", "nerolidol 2"),
+    "nerolidol_cis": ("cis nerolidol", "z nerolidol", "nerolidol cis"),
+    "nerolidol_trans": ("trans nerolidol", "e nerolidol", "nerolidol trans"),
     "terpineol": ("a terpineol", "alpha terpineol"),
     "terpinene_alpha": ("a terpinene", "alpha terpinene", "terpinene alpha"),
+    "terpinene_beta": ("b terpinene", "beta terpinene", "terpinene beta"),
     "terpinene_gamma": ("g terpinene", "gamma terpinene", "y terpinene", "terpinene gamma"),
     "camphene": (),
     "camphor": (),
@@ -57,16 +62,22 @@ TERPENES: dict[str, tuple[str, ...]] = {
     "eucalyptol": ("1 8 cineole", "cineole", "eucalyptol 1 8 cineole"),
     "fenchol": ("fenchyl alcohol", "endo fenchyl alcohol"),
     "fenchone": (),
+    "fenchone_l": ("l fenchone",),
     "geraniol": (),
     "geranyl_acetate": (),
     "guaiol": (),
     "isopulegol": (),
     "menthol": (),
+    "pulegol": (),
     "pulegone": (),
     "phellandrene": ("a phellandrene", "alpha phellandrene", "phellandrene alpha"),
     "carene": ("3 carene", "delta 3 carene", "d 3 carene", "carene delta 3"),
     "cymene": ("p cymene", "para cymene"),
-    "farnesene": ("b farnesene", "beta farnesene", "trans b farnesene", "a farnesene", "alpha farnesene"),
+    "eudesmol_beta": ("b eudesmol", "beta eudesmol", "eudesmol beta"),
+    "farnesene": (),
+    "farnesene_alpha": ("a farnesene", "alpha farnesene", "farnesene alpha"),
+    "farnesene_beta": ("b farnesene", "beta farnesene", "farnesene beta"),
+    "farnesene_beta_trans": ("trans b farnesene", "trans beta farnesene"),
     "valencene": (),
     "cedrol": (),
     "cedrene": ("a cedrene", "alpha cedrene"),

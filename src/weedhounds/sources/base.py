@@ -50,6 +50,8 @@ class Kind(StrEnum):
 class Tested(StrEnum):
     """What a source's parser of a kind is tested against."""
 
+    __test__ = False  # the name is no test class
+
     RECORDED = "recorded"
     HAND_MADE = "hand-made"
 
