@@ -193,6 +193,8 @@ class Importer:
             held = (await self._read.get_many(batch, deadline=None, trace=Trace(), offline=True)).found
             old = {key: found.entry for key, found in held.items()}
             entries = await asyncio.to_thread(self._entries, {key: bodies[key] for key in batch}, old, observed)
+            joined = [e.key for e in entries if e.key in old and e.fetched_at < old[e.key].fetched_at]
+            await self._read.discard(joined)  # tiers keep the newer of two entries; a joined one is as old as its parts
             await self._read.fill(entries)
             self._report.entries += len(entries)
 
