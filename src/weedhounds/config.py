@@ -34,7 +34,7 @@ class ServerSettings(_Section):
 class CacheSettings(_Section):
     """The memory tier and how long entries may be served."""
 
-    memory_bytes: int = Field(64 * 2**20, ge=1 << 20, description="Byte budget of the memory tier.")
+    memory_bytes: int = Field(128 * 2**20, ge=1 << 20, description="Byte budget of the memory tier.")
     stale_if_error_frac: float = Field(
         2.0, ge=0, le=10, description="How far past expiry an entry may be served while its origin fails, as a share of its lifetime."
     )  # fmt: skip

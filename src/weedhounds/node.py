@@ -6,6 +6,7 @@ The only place where tiers, origins, read path and queries are wired together.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ from weedhounds.cache.entry import Entry
 from weedhounds.cache.identity import IdentityIndex
 from weedhounds.cache.memory import MemoryTier
 from weedhounds.cache.sql import SqliteTier
+from weedhounds.cache.sqlite_file import SWITCH_INTERVAL_S
 from weedhounds.cache.tier import Tier, TierStats
 from weedhounds.clock import Clock, SystemClock
 from weedhounds.config import Settings, load_settings
@@ -91,6 +93,7 @@ class Node:
     async def _start(self) -> None:
         """Build and start the parts; what has started is stopped again in reverse order."""
         settings = self.settings
+        sys.setswitchinterval(SWITCH_INTERVAL_S)  # of the whole process: else a busy loop starves the SQL threads
         configs = await self._origin_configs()
         tiers, index = await self._tiers()
         fetcher = await self._stack.enter_async_context(Fetcher(settings.fetch, self.clock))

@@ -6,6 +6,7 @@ import blake3
 import msgspec
 
 from weedhounds.codec import decode_body, encode_body
+from weedhounds.errors import CodecError
 from weedhounds.model.keys import DIGEST_BYTES, RecordKey
 from weedhounds.model.provenance import ShareScope
 from weedhounds.model.records import Body
@@ -105,11 +106,18 @@ class Entry:
     def record(self) -> Body:
         """Return the decoded record (decoded on first use).
 
+        The checksum of the body is verified here, not when a tier reads it: a reader answers
+        ``CodecError`` as it would a miss, and discards the key named in the error.
+
         Raises:
             Corrupt: the body is damaged.
+            UnknownVersion: another version wrote it.
         """
         if self._record is None:
-            self._record = decode_body(self.body)
+            try:
+                self._record = decode_body(self.body)
+            except CodecError as error:
+                raise type(error)(error.message, key=str(self.key), origin=self.key.origin) from error
         return self._record
 
     @property

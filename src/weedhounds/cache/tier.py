@@ -12,14 +12,18 @@ from weedhounds.model.keys import RecordKey
 
 
 class TierStats(msgspec.Struct):
-    """Counters of one tier since start; each grows only. Hits + misses = keys asked."""
+    """Counters of one tier since start; the first five grow only.
+
+    Hits + misses = different keys asked for, over all calls that were answered (a call that failed
+    counts as one error instead).
+    """
 
     hits: int = 0
     """keys found (fresh or expired)"""
     misses: int = 0
     """keys not found, unreadable rows included"""
     puts: int = 0
-    """entries accepted"""
+    """entries accepted, those that lost to a newer one of their key included"""
     evictions: int = 0
     """entries that left to make room"""
     errors: int = 0
@@ -44,7 +48,7 @@ class Tier(Protocol):
         ...
 
     async def put_many(self, entries: Sequence[Entry]) -> None:
-        """Store the entries, replacing older ones of the same keys.
+        """Store the entries, replacing those of the same keys that were fetched no later.
 
         Raises:
             TierUnavailable: nothing of the batch was stored.

@@ -11,7 +11,8 @@ Layout, big-endian, 16 bytes of header::
     12  4  CRC-32 (zlib) of the 12 bytes before it and of the payload as stored
 
 Any flipped bit or truncation is found by the checksum; the declared length is bounded before
-anything is allocated.
+anything is allocated, and a zstd frame may not claim another length: python-zstandard allocates
+what a frame claims, whatever its ``max_output_size``.
 """
 
 from __future__ import annotations
@@ -75,12 +76,29 @@ def unwrap(data: bytes) -> bytes:
     if compression == COMPRESSION_NONE:
         payload = stored
     elif compression == COMPRESSION_ZSTD:
-        try:
-            payload = zstandard.ZstdDecompressor().decompress(stored, max_output_size=length)
-        except zstandard.ZstdError as error:
-            raise Corrupt(f"cannot decompress: {error}") from error
+        payload = _decompress(stored, length)
     else:
         raise UnknownVersion(f"compression {compression}")
     if len(payload) != length:
         raise Corrupt("payload has another length than declared")
     return payload
+
+
+def payload_bytes(data: bytes) -> int:
+    """Return the length that an envelope declares for its payload, unchecked: an estimate for weighing.
+
+    Never above :data:`MAX_BODY_BYTES`; what is no envelope counts as its own length.
+    """
+    if len(data) < HEADER_BYTES:
+        return len(data)
+    return min(int.from_bytes(data[8:12], "big"), MAX_BODY_BYTES)
+
+
+def _decompress(stored: bytes, length: int) -> bytes:
+    try:
+        claimed = zstandard.get_frame_parameters(stored).content_size
+        if claimed not in (zstandard.CONTENTSIZE_UNKNOWN, length):
+            raise Corrupt(f"frame claims {claimed} bytes where {length} are declared")
+        return zstandard.ZstdDecompressor().decompress(stored, max_output_size=length, allow_extra_data=False)
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise Corrupt(f"cannot decompress: {error}") from error

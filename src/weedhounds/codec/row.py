@@ -26,5 +26,5 @@ def decode_body(data: bytes) -> Body:
     """
     try:
         return _decoder.decode(unwrap(data))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Corrupt(f"not a known record: {error}") from error
