@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_a_city_centre_is_no_evidence() -> None:
 
 
 def test_a_phone_number_and_a_similar_name_are_one_shop() -> None:
-    far = {"lat": 39.9, "phone": "+1 (303) 555-0100"}
+    far: dict[str, Any] = {"lat": 39.9, "phone": "+1 (303) 555-0100"}
     assert _sizes(_shop("jane", "1", phone="303-555-0100"), _shop("weedmaps", "2", **far)) == [2]
 
 
