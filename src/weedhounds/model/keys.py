@@ -28,7 +28,7 @@ _VARIANT = re.compile(r"[a-z0-9_.~-]{1,64}")
 _DATA_TYPES: dict[str, DataType] = {t.value: t for t in DataType}
 
 
-class RecordKey(msgspec.Struct, frozen=True, order=True):
+class RecordKey(msgspec.Struct, frozen=True, gc=False, order=True):
     """The name of one origin's record.
 
     Args:

@@ -15,7 +15,7 @@ class ShareScope(StrEnum):
     PUBLIC = "public"
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """What a configured origin allows.
 
     Args:
@@ -31,7 +31,7 @@ class Terms(msgspec.Struct, frozen=True):
     licence: str | None = None
 
 
-class Provenance(msgspec.Struct, frozen=True):
+class Provenance(msgspec.Struct, frozen=True, gc=False):
     """The source of one answered fact.
 
     ``age_s`` is seconds since ``fetched_at``; ``tier`` the cache level that answered

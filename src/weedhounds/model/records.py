@@ -36,11 +36,11 @@ class Category(StrEnum):
     OTHER = "other"
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Base of all records; concrete ones carry the tag field ``type``."""
 
 
-class OpenPeriod(msgspec.Struct, frozen=True):
+class OpenPeriod(msgspec.Struct, frozen=True, gc=False):
     """One opening period: ``weekday`` 0 is Monday; minutes after local midnight (may pass 1440)."""
 
     weekday: int
@@ -48,7 +48,7 @@ class OpenPeriod(msgspec.Struct, frozen=True):
     close_min: int
 
 
-class Shop(Record, tag="shop", tag_field="type", frozen=True, kw_only=True):
+class Shop(Record, tag="shop", tag_field="type", frozen=True, gc=False, kw_only=True):
     """A dispensary as one origin lists it.
 
     Args:
@@ -86,7 +86,7 @@ class Shop(Record, tag="shop", tag_field="type", frozen=True, kw_only=True):
     menu_size: int | None = None
 
 
-class Lab(msgspec.Struct, frozen=True, kw_only=True):
+class Lab(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The laboratory facts that a menu states of a product's batch."""
 
     laboratory: str | None = None
@@ -95,7 +95,7 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
     report_url: str | None = None
 
 
-class Product(Record, tag="product", tag_field="type", frozen=True, kw_only=True):
+class Product(Record, tag="product", tag_field="type", frozen=True, gc=False, kw_only=True):
     """A product as one origin (or one shop's menu at it) lists it, without prices.
 
     Args:
@@ -127,7 +127,7 @@ class Product(Record, tag="product", tag_field="type", frozen=True, kw_only=True
     updated_at: float | None = None
 
 
-class Price(Record, tag="price", tag_field="type", frozen=True, kw_only=True):
+class Price(Record, tag="price", tag_field="type", frozen=True, gc=False, kw_only=True):
     """One product x variant x market and what it costs.
 
     Args:
@@ -152,7 +152,7 @@ class Price(Record, tag="price", tag_field="type", frozen=True, kw_only=True):
     promotions: tuple[str, ...] = ()
 
 
-class Promotion(Record, tag="promotion", tag_field="type", frozen=True, kw_only=True):
+class Promotion(Record, tag="promotion", tag_field="type", frozen=True, gc=False, kw_only=True):
     """A shop's special offer. Times are Unix seconds; local stamps without zone stay in ``*_local``."""
 
     id: str
@@ -169,7 +169,7 @@ class Promotion(Record, tag="promotion", tag_field="type", frozen=True, kw_only=
     categories: tuple[str, ...] = ()
 
 
-class Strain(Record, tag="strain", tag_field="type", frozen=True, kw_only=True):
+class Strain(Record, tag="strain", tag_field="type", frozen=True, gc=False, kw_only=True):
     """A strain as an origin describes it; ``slug`` is the normalised form of ``name``."""
 
     slug: str
@@ -185,7 +185,7 @@ class Strain(Record, tag="strain", tag_field="type", frozen=True, kw_only=True):
     effects: dict[str, float] = {}
 
 
-class LabResult(Record, tag="lab_result", tag_field="type", frozen=True, kw_only=True):
+class LabResult(Record, tag="lab_result", tag_field="type", frozen=True, gc=False, kw_only=True):
     """Laboratory values of one registered product or sample."""
 
     id: str
@@ -203,7 +203,7 @@ class LabResult(Record, tag="lab_result", tag_field="type", frozen=True, kw_only
     terpenes: tuple[Reading, ...] = ()
 
 
-class Brand(Record, tag="brand", tag_field="type", frozen=True, kw_only=True):
+class Brand(Record, tag="brand", tag_field="type", frozen=True, gc=False, kw_only=True):
     """A brand as an origin lists it."""
 
     id: str
@@ -214,7 +214,7 @@ class Brand(Record, tag="brand", tag_field="type", frozen=True, kw_only=True):
     description: str | None = None
 
 
-class ShopRef(msgspec.Struct, frozen=True, kw_only=True):
+class ShopRef(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The shop of an offer, as far as a menu answer tells it."""
 
     key: str
@@ -225,7 +225,7 @@ class ShopRef(msgspec.Struct, frozen=True, kw_only=True):
     lon: float | None = None
 
 
-class Offer(Record, tag="offer", tag_field="type", frozen=True, kw_only=True):
+class Offer(Record, tag="offer", tag_field="type", frozen=True, gc=False, kw_only=True):
     """A price joined with its product: what ``sources parse`` shows of a menu answer."""
 
     shop: ShopRef | None
@@ -249,7 +249,7 @@ class Offer(Record, tag="offer", tag_field="type", frozen=True, kw_only=True):
     quantity: float | None
 
 
-class Menu(msgspec.Struct, frozen=True, kw_only=True, tag="menu", tag_field="type"):
+class Menu(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="menu", tag_field="type"):
     """Body of a ``dispensary_menu`` entry: the products of one shop at one origin, ordered by id."""
 
     origin: str
@@ -257,7 +257,7 @@ class Menu(msgspec.Struct, frozen=True, kw_only=True, tag="menu", tag_field="typ
     products: tuple[Product, ...]
 
 
-class PriceList(msgspec.Struct, frozen=True, kw_only=True, tag="price_list", tag_field="type"):
+class PriceList(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="price_list", tag_field="type"):
     """Body of a ``product_pricing`` entry: all prices and stock of one shop, ordered."""
 
     origin: str
@@ -265,7 +265,7 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True, tag="price_list", tag
     prices: tuple[Price, ...]
 
 
-class ShopList(msgspec.Struct, frozen=True, kw_only=True, tag="shop_list", tag_field="type"):
+class ShopList(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="shop_list", tag_field="type"):
     """Body of a ``dispensary_info:…:near:…`` entry: the shops whose position lies in the cell."""
 
     origin: str
@@ -273,7 +273,7 @@ class ShopList(msgspec.Struct, frozen=True, kw_only=True, tag="shop_list", tag_f
     shops: tuple[Shop, ...]
 
 
-class PromotionList(msgspec.Struct, frozen=True, kw_only=True, tag="promotion_list", tag_field="type"):
+class PromotionList(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="promotion_list", tag_field="type"):
     """Body of a ``promotions`` entry: the specials of one shop."""
 
     origin: str
@@ -281,14 +281,14 @@ class PromotionList(msgspec.Struct, frozen=True, kw_only=True, tag="promotion_li
     promotions: tuple[Promotion, ...]
 
 
-class LabResultList(msgspec.Struct, frozen=True, kw_only=True, tag="lab_result_list", tag_field="type"):
+class LabResultList(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="lab_result_list", tag_field="type"):
     """Body of a ``lab_results`` entry: a search's results, or one record."""
 
     origin: str
     results: tuple[LabResult, ...]
 
 
-class StrainList(msgspec.Struct, frozen=True, kw_only=True, tag="strain_list", tag_field="type"):
+class StrainList(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="strain_list", tag_field="type"):
     """Body of a ``strain_data`` entry: one strain, or a search's strains."""
 
     origin: str

@@ -23,7 +23,7 @@ _MAX_LABEL = 40
 _MAX_AMOUNT = 1_000_000
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, gc=False):
     """An exact price: in JSON ``{"amount": "35.00", "currency": "USD"}``, never a float."""
 
     amount: Decimal
@@ -63,7 +63,7 @@ def _tidy(amount: Decimal) -> Decimal:
     return cents if cents == amount else amount.normalize()
 
 
-class Amount(msgspec.Struct, frozen=True):
+class Amount(msgspec.Struct, frozen=True, gc=False):
     """How much one unit of sale holds: ``count`` pieces of ``amount`` ``unit`` each.
 
     ``unit`` is ``g``, ``mg``, ``ml``, ``floz`` or ``each``; ``amount`` is per piece. "2 x 0.5 g" is
@@ -84,7 +84,7 @@ class Amount(msgspec.Struct, frozen=True):
         return None
 
 
-class Potency(msgspec.Struct, frozen=True):
+class Potency(msgspec.Struct, frozen=True, gc=False):
     """A cannabinoid content as reported: a range (``low == high`` for one value) and its unit.
 
     ``unit`` is ``%`` (mass fraction in percent), ``mg`` or ``mg/g``. ``basis`` says what the
@@ -97,7 +97,7 @@ class Potency(msgspec.Struct, frozen=True):
     basis: str | None = None
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One analyte's measured value: ``value``, or ``below`` where it lies under a limit.
 
     ``analyte`` is the canonical name (``model.analytes``). "<0.1" is ``value=None, below=0.1``;

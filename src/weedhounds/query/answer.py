@@ -9,7 +9,7 @@ from weedhounds.model.records import Body, Category, Lab, LabResult, Market, Pos
 from weedhounds.model.units import Amount, Money, Potency, Reading
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class Place(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A point to hunt around."""
 
     name: str
@@ -17,7 +17,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     lon: float
 
 
-class OfferShop(msgspec.Struct, frozen=True, kw_only=True):
+class OfferShop(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The shop of an offer. ``position`` ``city`` means that the distance is approximate."""
 
     key: str
@@ -29,21 +29,21 @@ class OfferShop(msgspec.Struct, frozen=True, kw_only=True):
     position: Position = "exact"
 
 
-class UnitPrice(msgspec.Struct, frozen=True, kw_only=True):
+class UnitPrice(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Computed prices per gram and per 100 mg of THC, where weight and potency allow."""
 
     per_g: Money | None = None
     per_100mg_thc: Money | None = None
 
 
-class OfferSource(msgspec.Struct, frozen=True, kw_only=True):
+class OfferSource(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One origin's claim of the same offer: its provenance and its price."""
 
     provenance: Provenance
     price: Money
 
 
-class FoundOffer(msgspec.Struct, frozen=True, kw_only=True):
+class FoundOffer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One product x variant x market at one shop, merged over the origins that list it.
 
     ``provenance`` is the winning source's; ``sources`` holds every claim; ``fact_sources`` says for
@@ -73,7 +73,7 @@ class FoundOffer(msgspec.Struct, frozen=True, kw_only=True):
     fact_sources: dict[str, int]
 
 
-class StrainAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class StrainAnswer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the origins say of the strain that was asked for."""
 
     slug: str
@@ -88,7 +88,7 @@ class StrainAnswer(msgspec.Struct, frozen=True, kw_only=True):
     provenance: tuple[Provenance, ...] = ()
 
 
-class Missing(msgspec.Struct, frozen=True, order=True):
+class Missing(msgspec.Struct, frozen=True, gc=False, order=True):
     """Something the answer lacks, and why (origin down, no key, deadline, not placed)."""
 
     origin: str
@@ -96,7 +96,7 @@ class Missing(msgspec.Struct, frozen=True, order=True):
     why: str
 
 
-class ByTier(msgspec.Struct, frozen=True, kw_only=True):
+class ByTier(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How many of the records came from which tier."""
 
     memory: int = 0
@@ -105,7 +105,7 @@ class ByTier(msgspec.Struct, frozen=True, kw_only=True):
     origin: int = 0
 
 
-class Meta(msgspec.Struct, frozen=True, kw_only=True):
+class Meta(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Figures of one hunt: milliseconds, call attempts at origins, totals."""
 
     elapsed_ms: float
@@ -117,7 +117,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class HuntAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class HuntAnswer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Everything that was found, what is missing, and what it took."""
 
     query: str
@@ -128,7 +128,7 @@ class HuntAnswer(msgspec.Struct, frozen=True, kw_only=True):
     meta: Meta
 
 
-class NearbyShop(msgspec.Struct, frozen=True, kw_only=True):
+class NearbyShop(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A real shop near a place: how the best listing describes it, and every origin's listing."""
 
     shop: Shop
@@ -136,7 +136,7 @@ class NearbyShop(msgspec.Struct, frozen=True, kw_only=True):
     listings: tuple[str, ...]
 
 
-class DispensariesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class DispensariesAnswer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The shops near a place, nearest first, merged over the origins."""
 
     place: Place
@@ -145,7 +145,7 @@ class DispensariesAnswer(msgspec.Struct, frozen=True, kw_only=True):
     meta: Meta
 
 
-class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class RecordAnswer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One record as held, with where it came from. ``expires_at`` in Unix seconds."""
 
     key: str

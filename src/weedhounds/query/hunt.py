@@ -36,6 +36,9 @@ from weedhounds.readthrough import Found, ReadThrough, Trace
 MAX_RADIUS_KM = 500.0
 MAX_DEADLINE_S = 120.0
 MAX_LIMIT = 1000
+MATCHING_S = 0.25
+MATCHING_FRAC = 0.1
+"""What is kept of a hunt's deadline for matching and merging: so many seconds, at most this share."""
 _NAMES_SHOWN = 8
 _OF_SHOPS = frozenset(
     {DataType.DISPENSARY_MENU, DataType.PRODUCT_PRICING, DataType.PROMOTIONS, DataType.DISPENSARY_INFO}
@@ -144,7 +147,7 @@ class Hunter:
             progress: called with (loads done, loads known) as they change.
         """
         started = self._clock.monotonic()
-        deadline = started + request.deadline_s
+        deadline = started + request.deadline_s - min(MATCHING_S, request.deadline_s * MATCHING_FRAC)
         trace = Trace(on_progress=progress)
         gathered = _Gathered()
         held, not_placed = await held_shops(

@@ -56,7 +56,7 @@ class Tested(StrEnum):
     HAND_MADE = "hand-made"
 
 
-class Skipped(msgspec.Struct, frozen=True):
+class Skipped(msgspec.Struct, frozen=True, gc=False):
     """An item that could not be normalised: ``where`` in the answer, and ``why``."""
 
     where: str
@@ -103,7 +103,7 @@ class Parsed(msgspec.Struct, kw_only=True):
         ]
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One HTTP request to an origin, relative to its base address.
 
     Args:
@@ -121,7 +121,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     page: int = 0
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True):
+class Load(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A plan: the first calls to make, and the keys that their answers fill.
 
     Args:
@@ -138,7 +138,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     shop_id: str | None = None
 
 
-class Budget(msgspec.Struct, frozen=True):
+class Budget(msgspec.Struct, frozen=True, gc=False):
     """How hard an origin may be asked: bucket of ``burst`` calls refilled at ``rate_per_s``; calls in flight."""
 
     burst: int
@@ -146,7 +146,7 @@ class Budget(msgspec.Struct, frozen=True):
     concurrency: int
 
 
-class OriginConfig(msgspec.Struct, frozen=True, kw_only=True):
+class OriginConfig(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An origin as configured: adapter + base address + keys + budget + terms.
 
     Args:
@@ -167,7 +167,7 @@ class OriginConfig(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = "USD"
 
 
-class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
+class SourceInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What ``sources list`` tells of a source.
 
     Args:

@@ -1,0 +1,654 @@
+"""The read path over tiers and origins that are told how to behave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from random import Random
+
+import msgspec
+import pytest
+import structlog
+
+from weedhounds.cache.entry import Entry
+from weedhounds.cache.negative import LIFETIME_S
+from weedhounds.cache.tier import TierStats
+from weedhounds.clock import Clock, ManualClock, SystemClock
+from weedhounds.config import CacheSettings
+from weedhounds.errors import (
+    BadInput,
+    NotFound,
+    OriginRejected,
+    OriginUnavailable,
+    RateLimited,
+    SchemaMismatch,
+    TierUnavailable,
+)
+from weedhounds.loader import EMPTY_LIFETIME_S, MAX_CALLS
+from weedhounds.model.datatypes import LIFETIMES, DataType
+from weedhounds.model.keys import RecordKey
+from weedhounds.model.provenance import ShareScope, Terms
+from weedhounds.model.records import Body, Menu, Price, PriceList, Product, Shop, StrainList
+from weedhounds.model.units import Money
+from weedhounds.pages import Filled, Page, join_pages, read_page
+from weedhounds.readthrough import Found, Origin, ReadResult, ReadThrough, Trace
+from weedhounds.sources.base import Budget, Call, Kind, Load, OriginConfig, Parsed, Skipped, Source, SourceInfo
+from weedhounds.sources.fetch import Answer, Validators
+from weedhounds.telemetry import CallCounter
+
+ORIGIN = "jane"
+LIFETIME_OF_PRICES = LIFETIMES[DataType.PRODUCT_PRICING].base_s
+
+
+def menu_key(shop: str, origin: str = ORIGIN) -> RecordKey:
+    return RecordKey(DataType.DISPENSARY_MENU, origin, shop)
+
+
+def price_key(shop: str, origin: str = ORIGIN) -> RecordKey:
+    return RecordKey(DataType.PRODUCT_PRICING, origin, shop)
+
+
+def strain_key(slug: str) -> RecordKey:
+    return RecordKey(DataType.STRAIN_DATA, ORIGIN, slug)
+
+
+class FakeSource:
+    """Menus as JSON lists of product ids, a page a call; strains as empty lists."""
+
+    def __init__(self, config: OriginConfig) -> None:
+        self.config = config
+
+    @classmethod
+    def info(cls) -> SourceInfo:
+        raise NotImplementedError
+
+    @staticmethod
+    def parse(body: bytes, kind: Kind | None = None, *, currency: str = "USD") -> Parsed:
+        try:
+            ids, total = msgspec.json.decode(body, type=tuple[list[str], int])
+        except msgspec.MsgspecError as error:
+            raise SchemaMismatch("not the expected JSON") from error
+        if ids == ["crash"]:
+            raise KeyError("a parser's mistake")
+        if ids == ["broken"]:
+            return Parsed(seen=1, skipped=[Skipped("0", "no name")])
+        products = [Product(id=i, name=f"Product {i}", origin=ORIGIN) for i in ids]
+        price = Money.of("35.00", currency)
+        assert price is not None
+        prices = [
+            Price(product_id=i, variant_label="1g", variant=None, market="rec", price=price, list_price=price)
+            for i in ids
+        ]
+        return Parsed(products=products, prices=prices, seen=len(ids), total=total)
+
+    def plan(self, keys: Iterable[RecordKey], shops: Mapping[str, Shop]) -> list[Load]:
+        menus: dict[str, list[RecordKey]] = {}
+        loads = []
+        for key in keys:
+            if key.native_id == "bad":
+                raise BadInput("cannot be filled", str(key), ORIGIN)
+            if key.native_id == "bug":
+                raise ZeroDivisionError
+            if key.data_type is DataType.STRAIN_DATA:
+                call = Call(kind=Kind.STRAINS, path=f"/strains/{key.native_id}")
+                loads.append(Load(origin=ORIGIN, what="strains", keys=(key,), calls=(call,)))
+            elif key.native_id != "unplanned":
+                menus.setdefault(key.native_id, []).append(key)
+        for shop, own in menus.items():
+            slug = shops[shop].slug if shop in shops else shop
+            call = Call(kind=Kind.MENU, path=f"/menu/{slug}")
+            loads.append(Load(origin=ORIGIN, what="menu", keys=tuple(own), calls=(call,), shop_id=shop))
+        return loads
+
+    def follow(self, call: Call, parsed: Parsed) -> list[Call]:
+        pages = parsed.total or 1
+        return [msgspec.structs.replace(call, page=n) for n in range(1, pages)] if call.page == 0 else []
+
+
+Script = bytes | Exception | Answer
+
+
+class FakeClient:
+    """Answers by path and page; waits where told to."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.answers: dict[str, Script] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        self.sent: list[str] = []
+        self.validators: list[Validators | None] = []
+        self.etag: str | None = None
+
+    def page(self, shop: str, ids: list[str], *, page: int = 0, pages: int = 1) -> None:
+        self.answers[f"/menu/{shop}#{page}"] = msgspec.json.encode((ids, pages))
+
+    async def send(
+        self, call: Call, *, deadline: float | None, validators: Validators | None = None, trace: CallCounter
+    ) -> Answer:
+        name = f"{call.path}#{call.page}"
+        trace.called()
+        self.sent.append(name)
+        self.validators.append(validators)
+        if name in self.gates:
+            await self._wait(name, deadline)
+        answer = self.answers[name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Answer) else self.answer(answer)
+
+    def answer(self, body: bytes, *, not_modified: bool = False) -> Answer:
+        return Answer(
+            body=body,
+            status=304 if not_modified else 200,
+            etag=self.etag,
+            last_modified=None,
+            not_modified=not_modified,
+            elapsed_s=0.1,
+            fetched_at=self._clock.now(),
+        )
+
+    async def _wait(self, name: str, deadline: float | None) -> None:
+        timeout_s = None if deadline is None else deadline - self._clock.monotonic()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.gates[name].wait()
+        except TimeoutError:
+            raise OriginUnavailable("deadline passed before the answer", retryable=False) from None
+
+
+class InlinePool:
+    """Reads answers in place."""
+
+    async def page(self, source: Source, load: Load, call: Call, body: bytes) -> Page:
+        return read_page(source, load, call, body)
+
+    async def join(self, load: Load, pages: Sequence[bytes]) -> tuple[Filled, ...]:
+        return join_pages(load, pages)
+
+
+class DictTier:
+    """A tier over a dict that fails when told."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held: dict[RecordKey, Entry] = {}
+        self.is_down = False
+        self.asked: list[set[RecordKey]] = []
+
+    async def get_many(self, keys: Collection[RecordKey]) -> dict[RecordKey, Entry]:
+        self._check()
+        self.asked.append(set(keys))
+        return {key: self.held[key] for key in keys if key in self.held}
+
+    async def put_many(self, entries: Sequence[Entry]) -> None:
+        self._check()
+        self.held.update((entry.key, entry) for entry in entries)
+
+    async def discard(self, keys: Collection[RecordKey]) -> int:
+        self._check()
+        return sum(self.held.pop(key, None) is not None for key in keys)
+
+    def stats(self) -> TierStats:
+        return TierStats(entries=len(self.held))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise TierUnavailable(f"{self.name} is down")
+
+
+class FakeIndex:
+    """Keeps the pairs."""
+
+    def __init__(self) -> None:
+        self.pairs: set[tuple[str, RecordKey]] = set()
+
+    async def add_many(self, pairs: Iterable[tuple[str, RecordKey]]) -> None:
+        self.pairs.update(pairs)
+
+    async def keys_of(self, identities: Collection[str]) -> dict[str, list[RecordKey]]:
+        return {i: [key for name, key in self.pairs if name == i] for i in identities}
+
+
+class World:
+    """A read path with everything around it."""
+
+    def __init__(self, clock: Clock, terms: Terms | None = None) -> None:
+        self.clock = clock
+        self.memory, self.sql = DictTier("memory"), DictTier("sql")
+        self.client = FakeClient(clock)
+        self.index = FakeIndex()
+        config = OriginConfig(
+            origin=ORIGIN,
+            base_url="http://origin.example",
+            budget=Budget(10, 10.0, 10),
+            terms=terms or Terms(share=ShareScope.CIRCLE),
+        )
+        origin = Origin(source=FakeSource(config), client=self.client, pool=InlinePool())
+        self.read = ReadThrough(
+            tiers=[self.memory, self.sql],
+            origins={ORIGIN: origin},
+            clock=clock,
+            settings=CacheSettings(stale_if_error_frac=2.0),
+            index=self.index,
+            identities_of=_identities,
+            rng=Random(1),
+        )
+
+    async def get(self, *keys: RecordKey, deadline_s: float = 10.0, trace: Trace | None = None) -> ReadResult:
+        deadline = self.clock.monotonic() + deadline_s
+        return await self.read.get_many(keys, deadline=deadline, trace=trace or Trace())
+
+    def entry(self, key: RecordKey, *, age_s: float, lifetime_s: float, **fields: object) -> Entry:
+        record: Body = Menu(origin=key.origin, shop_id=key.native_id, products=())
+        if key.data_type is DataType.PRODUCT_PRICING:
+            record = PriceList(origin=key.origin, shop_id=key.native_id, prices=())
+        fetched_at = self.clock.now() - age_s
+        return Entry.of(key, record, fetched_at=fetched_at, expires_at=fetched_at + lifetime_s, **fields)  # type: ignore[arg-type]
+
+
+def _identities(record: Body) -> Iterable[str]:
+    if isinstance(record, StrainList):
+        yield "strain:any"
+
+
+@pytest.fixture
+def world(clock: ManualClock) -> World:
+    return World(clock)
+
+
+def ids_of(found: Found) -> list[str]:
+    record = found.entry.record
+    assert isinstance(record, Menu)
+    return [product.id for product in record.products]
+
+
+async def turns(count: int = 10) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_a_cold_key_comes_from_the_origin_and_fills_every_tier(world: World) -> None:
+    world.client.page("7", ["a", "b"])
+    trace = Trace()
+    result = await world.get(menu_key("7"), trace=trace)
+    found = result.found[menu_key("7")]
+    assert (found.tier, found.is_stale, ids_of(found)) == ("origin", False, ["a", "b"])
+    assert (trace.origin_calls, trace.by_tier["origin"]) == (1, 1)
+    for tier in (world.memory, world.sql):
+        assert tier.held.keys() == {menu_key("7"), price_key("7")}
+    entry = world.memory.held[price_key("7")]
+    assert (entry.origins, entry.share, entry.fetched_at) == ((ORIGIN,), ShareScope.CIRCLE, world.clock.now())
+    assert abs(entry.expires_at - entry.fetched_at - LIFETIME_OF_PRICES) <= 0.05 * LIFETIME_OF_PRICES
+
+
+async def test_menu_and_prices_of_a_shop_cost_one_call(world: World) -> None:
+    world.client.page("7", ["a"])
+    result = await world.get(menu_key("7"), price_key("7"))
+    assert result.found.keys() == {menu_key("7"), price_key("7")}
+    assert world.client.sent == ["/menu/7#0"]
+
+
+async def test_a_warm_key_makes_no_call(world: World) -> None:
+    world.client.page("7", ["a"])
+    await world.get(menu_key("7"))
+    trace = Trace()
+    result = await world.get(menu_key("7"), trace=trace)
+    assert result.found[menu_key("7")].tier == "memory"
+    assert (trace.origin_calls, trace.by_tier["memory"]) == (0, 1)
+    assert len(world.client.sent) == 1
+
+
+async def test_what_a_lower_tier_has_is_copied_up(world: World) -> None:
+    key = menu_key("7")
+    world.sql.held[key] = world.entry(key, age_s=10, lifetime_s=100)
+    assert (await world.get(key)).found[key].tier == "sql"
+    assert (await world.get(key)).found[key].tier == "memory"
+    assert len(world.sql.asked) == 1
+    assert world.client.sent == []
+
+
+async def test_a_fresh_entry_below_an_expired_one_is_found(world: World) -> None:
+    key = menu_key("7")
+    world.memory.held[key] = world.entry(key, age_s=200, lifetime_s=100)
+    world.sql.held[key] = world.entry(key, age_s=10, lifetime_s=100)
+    found = (await world.get(key)).found[key]
+    assert (found.tier, found.is_stale) == ("sql", False)
+    assert world.memory.held[key] is world.sql.held[key]
+
+
+async def test_an_expired_key_is_loaded_again(world: World) -> None:
+    key = menu_key("7")
+    world.memory.held[key] = world.entry(key, age_s=200, lifetime_s=100)
+    world.client.page("7", ["new"])
+    found = (await world.get(key)).found[key]
+    assert (found.tier, ids_of(found)) == ("origin", ["new"])
+
+
+async def test_fifty_concurrent_requests_of_a_cold_key_make_the_calls_of_one(world: World) -> None:
+    world.client.page("7", ["a"], pages=2)
+    world.client.page("7", ["b"], page=1)
+    world.client.gates["/menu/7#0"] = asyncio.Event()
+    traces = [Trace() for _ in range(1000)]
+    keys = [menu_key("7"), price_key("7")]
+    tasks = [asyncio.create_task(world.get(keys[n % 2], trace=trace)) for n, trace in enumerate(traces)]
+    await turns()
+    world.client.gates["/menu/7#0"].set()
+    results = await asyncio.gather(*tasks)
+    assert all(len(result.found) == 1 for result in results)
+    assert world.client.sent == ["/menu/7#0", "/menu/7#1"]
+    assert sum(trace.origin_calls for trace in traces) == 2
+
+
+async def test_all_pages_become_one_menu_each_item_once(world: World) -> None:
+    world.client.page("7", ["a", "b"], pages=3)
+    world.client.page("7", ["b", "c"], page=1, pages=3)
+    world.client.page("7", ["d"], page=2, pages=3)
+    found = (await world.get(menu_key("7"))).found[menu_key("7")]
+    assert ids_of(found) == ["a", "b", "c", "d"]
+    assert found.entry.etag is None
+
+
+async def test_a_page_that_fails_fails_the_whole_load_and_stores_nothing(world: World) -> None:
+    world.client.page("7", ["a"], pages=2)
+    world.client.answers["/menu/7#1"] = OriginUnavailable("down", origin=ORIGIN)
+    result = await world.get(menu_key("7"))
+    assert result.found == {}
+    assert str(result.missing[menu_key("7")]) == "down"
+    assert world.memory.held == world.sql.held == {}
+
+
+async def test_a_failure_names_origin_key_and_time(world: World) -> None:
+    world.client.answers["/menu/7#0"] = RateLimited("slow down", 3.0)
+    error = (await world.get(price_key("7"))).missing[price_key("7")]
+    assert isinstance(error, RateLimited)
+    assert (error.origin, error.key, error.retry_after_s) == (ORIGIN, str(price_key("7")), 3.0)
+    assert error.elapsed_s is not None
+
+
+async def test_one_failing_shop_does_not_cost_the_others(world: World) -> None:
+    world.client.page("7", ["a"])
+    world.client.answers["/menu/8#0"] = SchemaMismatch("garbage")
+    result = await world.get(menu_key("7"), menu_key("8"))
+    assert result.found.keys() == {menu_key("7")}
+    assert result.missing.keys() == {menu_key("8")}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(b"{", "JSON"), (b'[["crash"],1]', "cannot be read: KeyError"), (b'[["broken"],1]', "none of 1 items")],
+)
+async def test_an_answer_that_cannot_be_used_never_replaces_a_good_one(world: World, body: bytes, words: str) -> None:
+    key = menu_key("7")
+    good = world.memory.held[key] = world.entry(key, age_s=110, lifetime_s=100)
+    world.client.answers["/menu/7#0"] = body
+    result = await world.get(key)
+    assert world.memory.held[key] is good
+    assert isinstance(result.stale_errors[key], SchemaMismatch)
+    assert words in str(result.stale_errors[key])
+
+
+@pytest.mark.parametrize(("age_s", "is_served"), [(150, True), (299, True), (301, False)])
+async def test_an_expired_entry_is_served_on_error_within_a_share_of_its_lifetime(
+    world: World, age_s: float, is_served: bool
+) -> None:
+    key = menu_key("7")
+    world.sql.held[key] = world.entry(key, age_s=age_s, lifetime_s=100)
+    world.client.answers["/menu/7#0"] = OriginUnavailable("down")
+    trace = Trace()
+    result = await world.get(key, trace=trace)
+    assert (key in result.found) is is_served
+    assert (key in result.missing) is not is_served
+    if is_served:
+        assert (result.found[key].tier, result.found[key].is_stale) == ("sql", True)
+        assert str(result.stale_errors[key]) == "down"
+        assert trace.by_tier["sql"] == 1
+        assert world.read.stats().stale_served == 1
+
+
+async def test_an_imported_entry_is_served_on_error_whatever_its_age(world: World) -> None:
+    key = menu_key("7")
+    world.sql.held[key] = world.entry(key, age_s=1e8, lifetime_s=100, pinned=True)
+    world.client.answers["/menu/7#0"] = OriginUnavailable("down")
+    assert (await world.get(key)).found[key].is_stale
+
+
+async def test_entries_over_the_storage_limit_are_dropped_and_never_served(clock: ManualClock) -> None:
+    world = World(clock, Terms(storage_limit_s=50.0))
+    key = menu_key("7")
+    for tier in (world.memory, world.sql):
+        tier.held[key] = world.entry(key, age_s=60, lifetime_s=1000)
+    offline = await world.read.get_many([key], deadline=None, trace=Trace(), offline=True)
+    assert offline.missing.keys() == {key}
+    assert world.memory.held == world.sql.held == {}
+    world.client.page("7", ["a"])
+    await world.get(key)
+    assert world.memory.held[key].expires_at == clock.now() + 50.0
+
+
+async def test_offline_serves_what_is_held_however_old_and_makes_no_call(world: World) -> None:
+    old, fresh, absent = menu_key("1"), menu_key("2"), menu_key("3")
+    world.sql.held[old] = world.entry(old, age_s=1e7, lifetime_s=100)
+    world.memory.held[fresh] = world.entry(fresh, age_s=1, lifetime_s=100)
+    result = await world.read.get_many([old, fresh, absent], deadline=None, trace=Trace(), offline=True)
+    assert {key: found.is_stale for key, found in result.found.items()} == {old: True, fresh: False}
+    assert isinstance(result.missing[absent], NotFound)
+    assert world.client.sent == []
+
+
+async def test_a_tier_that_fails_is_skipped_and_counted(world: World) -> None:
+    key = menu_key("7")
+    world.memory.is_down = True
+    world.sql.held[key] = world.entry(key, age_s=1, lifetime_s=100)
+    trace = Trace()
+    assert (await world.get(key, trace=trace)).found[key].tier == "sql"
+    assert trace.tier_errors == 2  # asking it, and copying up
+    world.sql.is_down = True
+    world.client.page("8", ["a"])
+    assert (await world.get(menu_key("8"))).found[menu_key("8")].tier == "origin"
+    assert world.read.stats().tier_errors == 6
+
+
+async def test_an_outage_of_a_tier_is_logged_once_and_so_is_its_end(world: World) -> None:
+    world.memory.is_down = True
+    world.client.page("7", ["a"])
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            await world.get(menu_key("7"))
+        world.memory.is_down = False
+        await world.get(menu_key("7"))
+    assert [(line["event"], line["tier"]) for line in lines] == [("tier skipped", "memory"), ("tier is back", "memory")]
+
+
+async def test_a_record_that_the_origin_does_not_have_is_not_asked_for_again_for_a_while(
+    world: World, clock: ManualClock
+) -> None:
+    key = strain_key("nowhere-kush")
+    world.client.answers["/strains/nowhere-kush#0"] = NotFound("not found (404)")
+    for _ in range(3):
+        assert isinstance((await world.get(key)).missing[key], NotFound)
+    assert len(world.client.sent) == 1
+    assert world.read.stats().negative_entries == 1
+    clock.advance(LIFETIME_S + 1)
+    await world.get(key)
+    assert len(world.client.sent) == 2
+
+
+async def test_a_record_that_is_gone_is_not_served_stale(world: World) -> None:
+    key = menu_key("7")
+    world.memory.held[key] = world.entry(key, age_s=101, lifetime_s=100)
+    world.client.answers["/menu/7#0"] = NotFound("not found (404)")
+    assert isinstance((await world.get(key)).missing[key], NotFound)
+
+
+async def test_an_empty_answer_of_a_long_lived_type_is_asked_again_the_next_day(world: World) -> None:
+    key = strain_key("new-kush")
+    world.client.answers["/strains/new-kush#0"] = b"[[],1]"
+    entry = (await world.get(key)).found[key].entry
+    assert entry.expires_at == world.clock.now() + EMPTY_LIFETIME_S
+    assert world.index.pairs == {("strain:any", key)}
+
+
+async def test_the_deadline_ends_waiting_and_what_is_missing_is_said() -> None:
+    world = World(SystemClock())
+    world.client.page("7", ["a"])
+    world.client.page("8", ["b"])
+    world.client.gates["/menu/8#0"] = asyncio.Event()
+    trace = Trace()
+    result = await world.get(menu_key("7"), menu_key("8"), deadline_s=0.05, trace=trace)
+    assert result.found.keys() == {menu_key("7")}
+    error = result.missing[menu_key("8")]
+    assert isinstance(error, OriginUnavailable)
+    assert "deadline" in str(error)
+    assert error.elapsed_s is not None
+    assert error.elapsed_s >= 0.04
+    assert trace.origin_calls == len(world.client.sent) == 2
+    assert world.read.stats().in_flight == 0
+
+
+async def test_a_deadline_already_past_still_serves_what_memory_holds() -> None:
+    world = World(SystemClock())
+    key = menu_key("7")
+    world.memory.held[key] = world.entry(key, age_s=1, lifetime_s=100)
+    result = await world.get(key, menu_key("8"), deadline_s=-1.0)
+    assert result.found.keys() == {key}
+    assert result.missing.keys() == {menu_key("8")}
+
+
+async def test_who_can_wait_longer_gets_the_answer_though_the_load_ended_at_anothers_deadline() -> None:
+    world = World(SystemClock())
+    world.client.page("7", ["a"])
+    world.client.gates["/menu/7#0"] = asyncio.Event()
+    hasty = asyncio.create_task(world.get(menu_key("7"), deadline_s=0.05))
+    await turns()
+    patient = asyncio.create_task(world.get(menu_key("7"), deadline_s=10.0))
+    assert menu_key("7") in (await hasty).missing
+    world.client.gates["/menu/7#0"].set()
+    assert ids_of((await patient).found[menu_key("7")]) == ["a"]
+
+
+async def test_a_cancelled_request_does_not_cost_the_others_their_answer(world: World) -> None:
+    world.client.page("7", ["a"])
+    world.client.gates["/menu/7#0"] = asyncio.Event()
+    first = asyncio.create_task(world.get(menu_key("7")))
+    second = asyncio.create_task(world.get(menu_key("7")))
+    await turns()
+    first.cancel()
+    await asyncio.wait([first])
+    world.client.gates["/menu/7#0"].set()
+    assert menu_key("7") in (await second).found
+    assert len(world.client.sent) == 1
+
+
+async def test_a_copy_that_the_origin_confirms_is_renewed(world: World, clock: ManualClock) -> None:
+    world.client.page("7", ["a"])
+    world.client.etag = '"1"'
+    first = (await world.get(menu_key("7"), price_key("7"))).found[menu_key("7")].entry
+    clock.advance(100_000)
+    world.client.answers["/menu/7#0"] = world.client.answer(b"", not_modified=True)
+    second = (await world.get(menu_key("7"), price_key("7"))).found[menu_key("7")]
+    assert world.client.validators == [None, Validators('"1"', None)]
+    assert (second.tier, second.entry.body, second.entry.digest) == ("origin", first.body, first.digest)
+    assert second.entry.fetched_at == clock.now()
+    assert second.entry.is_fresh(clock.now())
+
+
+async def test_validators_stand_for_the_first_page_only(world: World, clock: ManualClock) -> None:
+    world.client.page("7", ["a"])
+    world.client.etag = '"1"'
+    await world.get(menu_key("7"))
+    clock.advance(100_000)
+    world.client.page("7", ["a"], pages=2)
+    world.client.page("7", ["b"], page=1)
+    found = (await world.get(menu_key("7"))).found[menu_key("7")]
+    assert ids_of(found) == ["a", "b"]
+    assert world.client.validators == [None, Validators('"1"', None), None]
+
+
+async def test_a_confirmed_menu_does_not_answer_for_prices_that_nobody_holds(world: World, clock: ManualClock) -> None:
+    world.client.page("7", ["a"])
+    world.client.etag = '"1"'
+    await world.get(menu_key("7"))
+    clock.advance(100_000)
+    for tier in (world.memory, world.sql):
+        del tier.held[price_key("7")]
+    confirmed, full = world.client.answer(b"", not_modified=True), world.client.answers["/menu/7#0"]
+    world.client.answers["/menu/7#0"] = confirmed
+    world.client.gates["/menu/7#0"] = asyncio.Event()
+    menus = asyncio.create_task(world.get(menu_key("7")))
+    await turns()
+    prices = asyncio.create_task(world.get(price_key("7")))
+    await turns()
+    assert len(world.client.sent) == 3
+    world.client.answers["/menu/7#0"] = full
+    world.client.gates["/menu/7#0"].set()
+    assert price_key("7") in (await prices).found
+    assert menu_key("7") in (await menus).found
+
+
+async def test_a_key_that_the_origin_cannot_fill_does_not_spoil_the_others(world: World) -> None:
+    world.client.page("7", ["a"])
+    bad, bug, odd = menu_key("bad"), menu_key("bug"), menu_key("unplanned")
+    strange = menu_key("7", "nobody")
+    result = await world.get(menu_key("7"), bad, bug, odd, strange)
+    assert result.found.keys() == {menu_key("7")}
+    assert {key: type(error) for key, error in result.missing.items()} == {
+        bad: BadInput,
+        bug: OriginRejected,
+        odd: OriginRejected,
+        strange: OriginRejected,
+    }
+
+
+async def test_known_shops_are_handed_to_the_source_that_needs_their_slug(world: World) -> None:
+    world.client.page("green-door", ["a"])
+    shop = Shop(key="dispensary_info:jane:7", origin=ORIGIN, id="7", name="Green Door", slug="green-door")
+    shops = {(ORIGIN, "7"): shop}
+    result = await world.read.get_many([menu_key("7")], deadline=10.0, trace=Trace(), shops=shops)
+    assert menu_key("7") in result.found
+
+
+async def test_an_origin_that_asks_for_ever_more_pages_is_not_believed(world: World) -> None:
+    world.client.page("7", ["a"], pages=100_000)
+    for page in range(1, MAX_CALLS + 5):
+        world.client.page("7", ["b"], page=page)
+    result = await world.get(menu_key("7"))
+    assert "pages" in str(result.missing[menu_key("7")])
+    assert len(world.client.sent) <= MAX_CALLS
+
+
+async def test_a_mistake_in_our_own_code_becomes_a_missing_record(world: World) -> None:
+    result = await world.get(menu_key("7"))  # nothing is scripted: the client raises KeyError
+    assert isinstance(result.missing[menu_key("7")], OriginUnavailable)
+
+
+async def test_discarded_keys_leave_every_tier(world: World) -> None:
+    world.client.page("7", ["a"])
+    await world.get(menu_key("7"))
+    await world.read.discard([menu_key("7")])
+    assert menu_key("7") not in world.memory.held
+    assert menu_key("7") not in world.sql.held
+
+
+async def test_imported_entries_are_stored_and_found_by_their_identity(world: World) -> None:
+    key = strain_key("blue-dream")
+    entry = Entry.of(key, StrainList(origin=ORIGIN, strains=()), fetched_at=1.0, expires_at=2.0, pinned=True)
+    await world.read.fill([entry])
+    assert world.sql.held[key] is entry
+    assert world.index.pairs == {("strain:any", key)}
+
+
+async def test_nothing_is_decoded_to_index_menus(world: World) -> None:
+    world.client.page("7", ["a"])
+    await world.get(menu_key("7"))
+    assert not world.memory.held[menu_key("7")].is_decoded
+
+
+async def test_closing_ends_loads_in_flight(world: World) -> None:
+    world.client.gates["/menu/7#0"] = asyncio.Event()
+    asking = asyncio.create_task(world.get(menu_key("7")))
+    await turns()
+    await world.read.close()
+    assert "ended" in str((await asking).missing[menu_key("7")])
