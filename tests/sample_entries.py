@@ -67,7 +67,7 @@ def menu_entry(
     expires_at: float | None = None,
     marker: str = "",
     products: int = 1,
-    pinned: bool = False,
+    pinned_at: float | None = None,
 ) -> Entry:
     """Return an entry whose record is decoded; an hour of lifetime unless told."""
     return Entry.of(
@@ -75,7 +75,7 @@ def menu_entry(
         menu(shop, products, marker),
         fetched_at=fetched_at,
         expires_at=fetched_at + 3600 if expires_at is None else expires_at,
-        pinned=pinned,
+        pinned_at=pinned_at,
     )
 
 
@@ -89,7 +89,7 @@ def raw_entry(
     last_modified: str | None = None,
     origins: tuple[str, ...] = ("weedmaps",),
     share: ShareScope = ShareScope.NEVER,
-    pinned: bool = False,
+    pinned_at: float | None = None,
     signed_by: str | None = None,
 ) -> Entry:
     """Return an entry of any bytes, as a tier holds them without looking inside."""
@@ -103,7 +103,7 @@ def raw_entry(
         share=share,
         etag=etag,
         last_modified=last_modified,
-        pinned=pinned,
+        pinned_at=pinned_at,
         signed_by=signed_by,
     )
 

@@ -21,6 +21,7 @@ import msgspec
 
 from weedhounds import sources
 from weedhounds.cache.entry import Entry
+from weedhounds.clock import Clock
 from weedhounds.errors import BadInput, Corrupt, SourceError
 from weedhounds.model.datatypes import LIFETIMES, DataType
 from weedhounds.model.keys import RecordKey
@@ -108,8 +109,9 @@ def observed_at(path: Path, parsed: Parsed) -> float:
 class Importer:
     """Imports files of one origin into the tiers of a read path."""
 
-    def __init__(self, read: ReadThrough, origin: str, terms: Terms, options: ImportOptions) -> None:
+    def __init__(self, read: ReadThrough, origin: str, terms: Terms, options: ImportOptions, *, clock: Clock) -> None:
         self._read = read
+        self._clock = clock
         self._origin = origin
         self._terms = terms
         self._options = options
@@ -223,7 +225,7 @@ class Importer:
             fetched_at=observed,
             expires_at=observed + LIFETIMES[key.data_type].base_s,
             share=self._terms.share,
-            pinned=True,
+            pinned_at=self._clock.now() if old is None or old.pinned_at is None else old.pinned_at,
         )
         is_same = old is not None and old.pinned and old.digest == entry.digest and old.fetched_at <= observed
         return None if is_same else entry

@@ -269,7 +269,8 @@ class Node:
             BadInput: unknown origin.
         """
         terms = sources.source_class(origin).info().live.terms
-        return await Importer(self._read, origin, terms, options or ImportOptions()).run(paths, progress=progress)
+        importer = Importer(self._read, origin, terms, options or ImportOptions(), clock=self.clock)
+        return await importer.run(paths, progress=progress)
 
     async def _lookup(self, text: str, *, deadline_s: float | None, offline: bool) -> Found | None:
         key = RecordKey.parse(text)

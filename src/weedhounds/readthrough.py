@@ -234,7 +234,7 @@ class ReadThrough:
         gone = [
             key
             for key, entry in entries.items()
-            if not entry.pinned and must_be_gone(entry.fetched_at, limits.get(key.origin), now)
+            if must_be_gone(entry.held_from, limits.get(key.origin), now)
         ]
         if gone:
             await self.discard(gone)

@@ -58,7 +58,7 @@ async def test_what_was_put_comes_back_with_every_field(tier: Tier) -> None:
         last_modified="Sat, 14 Jun 2025 12:00:00 GMT",
         origins=("weedmaps", "leafly"),
         share=ShareScope.CIRCLE,
-        pinned=True,
+        pinned_at=1.75e9,
         signed_by="peer-1",
     )
     await tier.put_many([entry])
@@ -123,9 +123,9 @@ async def test_a_newer_put_replaces_an_older_one(tier: Tier) -> None:
 async def test_an_older_put_never_replaces_a_newer_one(
     tier: Tier, older_is_pinned: bool, newer_is_pinned: bool
 ) -> None:
-    newer = menu_entry(1, fetched_at=NOW, marker="new", pinned=newer_is_pinned)
+    newer = menu_entry(1, fetched_at=NOW, marker="new", pinned_at=NOW if newer_is_pinned else None)
     await tier.put_many([newer])
-    await tier.put_many([menu_entry(1, fetched_at=NOW - 1, marker="old", pinned=older_is_pinned)])
+    await tier.put_many([menu_entry(1, fetched_at=NOW - 1, marker="old", pinned_at=NOW if older_is_pinned else None)])
     assert same((await tier.get_many([newer.key]))[newer.key], newer)
 
 

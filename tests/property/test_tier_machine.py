@@ -52,7 +52,7 @@ class TierMachine(RuleBasedStateMachine):
                 body,
                 fetched_at=self.clock.now() + late_s,
                 expires_at=self.clock.now() + late_s + 60,
-                pinned=is_pinned,
+                pinned_at=1.0 if is_pinned else None,
             )
             for shop, late_s, body, is_pinned in batch
         ]

@@ -410,9 +410,18 @@ async def test_an_expired_entry_is_served_on_error_within_a_share_of_its_lifetim
 
 async def test_an_imported_entry_is_served_on_error_whatever_its_age(world: World) -> None:
     key = menu_key("7")
-    world.sql.held[key] = world.entry(key, age_s=1e8, lifetime_s=100, pinned=True)
+    world.sql.held[key] = world.entry(key, age_s=1e8, lifetime_s=100, pinned_at=1.0)
     world.client.answers["/menu/7#0"] = OriginUnavailable("down")
     assert (await world.get(key)).found[key].is_stale
+
+
+async def test_the_storage_limit_of_an_imported_entry_counts_from_its_import(clock: ManualClock) -> None:
+    world = World(clock, Terms(storage_limit_s=50.0))
+    young, old = menu_key("7"), menu_key("8")
+    world.sql.held[young] = world.entry(young, age_s=1e8, lifetime_s=100, pinned_at=clock.now() - 40)
+    world.sql.held[old] = world.entry(old, age_s=1e8, lifetime_s=100, pinned_at=clock.now() - 60)
+    offline = await world.read.get_many([young, old], deadline=None, trace=Trace(), offline=True)
+    assert (set(offline.found), set(offline.missing)) == ({young}, {old})
 
 
 async def test_entries_over_the_storage_limit_are_dropped_and_never_served(clock: ManualClock) -> None:
@@ -634,7 +643,7 @@ async def test_discarded_keys_leave_every_tier(world: World) -> None:
 
 async def test_imported_entries_are_stored_and_found_by_their_identity(world: World) -> None:
     key = strain_key("blue-dream")
-    entry = Entry.of(key, StrainList(origin=ORIGIN, strains=()), fetched_at=1.0, expires_at=2.0, pinned=True)
+    entry = Entry.of(key, StrainList(origin=ORIGIN, strains=()), fetched_at=1.0, expires_at=2.0, pinned_at=1.0)
     await world.read.fill([entry])
     assert world.sql.held[key] is entry
     assert world.index.pairs == {("strain:any", key)}

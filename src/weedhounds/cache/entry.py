@@ -26,7 +26,8 @@ class Entry:
         origins: the origins it was made from.
         share: who may be given it: the strictest of those origins' terms.
         etag, last_modified: the origin's validators, where it gave them.
-        pinned: imported: never expires, leaves only by purge or storage limit.
+        pinned_at: Unix seconds of its import: then it leaves only by purge or by the storage limit,
+            which counts from there; ``None`` for what was not imported.
         signed_by: the publisher's or peer's id, for entries that came signed.
     """
 
@@ -40,7 +41,7 @@ class Entry:
         "key",
         "last_modified",
         "origins",
-        "pinned",
+        "pinned_at",
         "share",
         "signed_by",
     )
@@ -57,7 +58,7 @@ class Entry:
         share: ShareScope = ShareScope.NEVER,
         etag: str | None = None,
         last_modified: str | None = None,
-        pinned: bool = False,
+        pinned_at: float | None = None,
         signed_by: str | None = None,
         record: Body | None = None,
     ) -> None:
@@ -70,7 +71,7 @@ class Entry:
         self.share = share
         self.etag = etag
         self.last_modified = last_modified
-        self.pinned = pinned
+        self.pinned_at = pinned_at
         self.signed_by = signed_by
         self._record = record
 
@@ -85,7 +86,7 @@ class Entry:
         share: ShareScope = ShareScope.NEVER,
         etag: str | None = None,
         last_modified: str | None = None,
-        pinned: bool = False,
+        pinned_at: float | None = None,
     ) -> Entry:
         """Encode ``record`` and return its entry."""
         return cls(
@@ -98,7 +99,7 @@ class Entry:
             share=share,
             etag=etag,
             last_modified=last_modified,
-            pinned=pinned,
+            pinned_at=pinned_at,
             record=record,
         )
 
@@ -119,6 +120,16 @@ class Entry:
             except CodecError as error:
                 raise type(error)(error.message, key=str(self.key), origin=self.key.origin) from error
         return self._record
+
+    @property
+    def pinned(self) -> bool:
+        """Tell whether it was imported."""
+        return self.pinned_at is not None
+
+    @property
+    def held_from(self) -> float:
+        """Return the moment from which a storage limit counts: the import, else the fetch (Unix seconds)."""
+        return self.fetched_at if self.pinned_at is None else self.pinned_at
 
     @property
     def is_decoded(self) -> bool:

@@ -67,7 +67,7 @@ def to_row(digest: bytes, entry: Entry) -> tuple[Any, ...]:
         entry.share.value,
         storable(entry.etag),
         storable(entry.last_modified),
-        int(entry.pinned),
+        0 if entry.pinned_at is None else max(1, milliseconds(entry.pinned_at)),
         storable(entry.signed_by),
         entry.body,
     )
@@ -165,7 +165,7 @@ def _to_entry(key: RecordKey, row: tuple[Any, ...]) -> Entry | None:
         share=scope,
         etag=_text(etag),
         last_modified=_text(last_modified),
-        pinned=bool(pinned),
+        pinned_at=_seconds(pinned) if type(pinned) is int and pinned > 0 else None,
         signed_by=_text(signed_by),
     )
 

@@ -32,7 +32,7 @@ _TABLES = (
         share TEXT NOT NULL,
         etag TEXT,
         last_modified TEXT,
-        pinned INTEGER NOT NULL,
+        pinned INTEGER NOT NULL, -- milliseconds of the import; 0 where not imported
         signed_by TEXT,
         body BLOB NOT NULL
     )""",

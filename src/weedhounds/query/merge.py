@@ -7,7 +7,7 @@ and names are alike. Two products of one origin are never merged.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -44,7 +44,8 @@ class Claim(msgspec.Struct, frozen=True):
 def merge_claims(claims: Iterable[Claim]) -> list[FoundOffer]:
     """Return one offer for each group of claims that mean the same, best unit price first.
 
-    Ranked by price per gram (offers without one last, by price), then distance, then key.
+    Ranked by price per gram (offers without one last, by price), then distance, then key. Prices of
+    several currencies are never compared: the currency of most offers comes first.
     """
     blocks: dict[tuple[Any, ...], list[list[Claim]]] = defaultdict(list)
     for claim in claims:
@@ -54,7 +55,13 @@ def merge_claims(claims: Iterable[Claim]) -> list[FoundOffer]:
             groups.append([claim])
         else:
             group.append(claim)
-    return sorted((_offer(group) for groups in blocks.values() for group in groups), key=_rank)
+    offers = [_offer(group) for groups in blocks.values() for group in groups]
+    currencies = [name for name, _ in Counter(offer.price.currency for offer in offers).most_common()]
+    return [offer for name in currencies for offer in sorted(_priced_in(name, offers), key=_rank)]
+
+
+def _priced_in(currency: str, offers: Iterable[FoundOffer]) -> Iterable[FoundOffer]:
+    return (offer for offer in offers if offer.price.currency == currency)
 
 
 def _block(claim: Claim) -> tuple[Any, ...]:

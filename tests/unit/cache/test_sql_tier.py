@@ -183,7 +183,7 @@ async def test_the_file_stays_within_its_bound_and_loses_what_expired_first(path
 
 
 async def test_pinned_entries_never_leave_to_make_room(path: Path) -> None:
-    pinned = [raw_entry(f"p{number}", b"x" * 800, expires_at=0, pinned=True) for number in range(20)]
+    pinned = [raw_entry(f"p{number}", b"x" * 800, expires_at=0, pinned_at=1.0) for number in range(20)]
     async with opened(path, max_bytes=5_000) as tier:
         await tier.put_many([*pinned, *(raw_entry(number, b"x" * 800) for number in range(20))])
         await tier.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from weedhounds.model.provenance import Provenance
@@ -104,6 +105,17 @@ def test_other_names_and_other_brands_stay_apart(other: str) -> None:
 def test_offers_are_ranked_by_price_per_gram() -> None:
     offers = merge_claims([_claim("jane", "A", "70.00", id="a"), _claim("jane", "B", "35.00", id="b")])
     assert [str(o.unit_price.per_g.amount) for o in offers if o.unit_price.per_g] == ["10.00", "20.00"]
+
+
+def test_prices_of_several_currencies_are_never_compared() -> None:
+    def claim(id: str, price: str, currency: str) -> Claim:
+        dollars = _claim("jane", id, price, id=id)
+        money = Money(Decimal(price), currency)
+        row = msgspec.structs.replace(dollars.price, price=money, list_price=money)
+        return msgspec.structs.replace(dollars, price=row)
+
+    offers = merge_claims([claim("a", "20.00", "CAD"), claim("b", "90.00", "USD"), claim("c", "30.00", "USD")])
+    assert [offer.product for offer in offers] == ["c", "b", "a"]
 
 
 def test_unit_prices_are_computed_only_from_what_is_known() -> None:
