@@ -158,7 +158,7 @@ class Importer:
             key = RecordKey(DataType.LAB_RESULTS, self._origin, result.id)
             bodies[key] = LabResultList(origin=self._origin, results=(result,))
         observed = self._options.observed_at
-        return bodies, observed_at(path, parsed) if observed is None else observed
+        return bodies, round(observed_at(path, parsed) if observed is None else observed, 3)  # tiers keep milliseconds
 
     def _count(self, parsed: Parsed, path: Path) -> None:
         self._report.records += len(parsed.records())
@@ -245,7 +245,14 @@ def _merged(old: Entry, body: Body, *, is_newer: bool) -> Body | None:
         first_prices, second_prices = (body, held) if is_newer else (held, body)
         rows = {(p.product_id, p.variant_label, p.market): p for p in (*second_prices.prices, *first_prices.prices)}
         return PriceList(origin=body.origin, shop_id=body.shop_id, prices=tuple(rows[r] for r in sorted(rows)))
+    if isinstance(body, ShopList) and isinstance(held, ShopList) and _is_bare(body):
+        return held
     return body if is_newer else held
+
+
+def _is_bare(shops: ShopList) -> bool:
+    """Tell whether a shop's record knows no more than its id (made for a menu that tells no more)."""
+    return all(shop.lat is None and not (shop.slug or shop.city or shop.address) for shop in shops.shops)
 
 
 def _by_shop(parsed: Parsed) -> dict[str, Parsed]:

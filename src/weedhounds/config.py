@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from weedhounds.errors import ConfigError
 
 ENV_PREFIX = "WEEDHOUNDS_"
+DEBUG_VARIABLE = "WEEDHOUNDS_DEBUG"
+"""No setting: shows tracebacks of the command line."""
 CONFIG_FILE = "weedhounds.toml"
 
 
@@ -165,13 +167,15 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _environment(environ: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, text in environ.items():
-        if not name.startswith(ENV_PREFIX):
+    for name, text in sorted(environ.items()):
+        if not name.startswith(ENV_PREFIX) or name == DEBUG_VARIABLE:
             continue
         *levels, last = name[len(ENV_PREFIX) :].lower().split("__")
-        at = found
+        at: Any = found
         for level in levels:
             at = at.setdefault(level, {})
+            if not isinstance(at, dict):
+                raise ConfigError(f"{name} names a value below {level}, which another variable sets as a whole")
         at[last] = text
     return found
 

@@ -7,6 +7,7 @@
     │   └── BadInput                a question that cannot be asked (place, radius, deadline, key)
     ├── SourceError                 an origin did not give usable data
     │   ├── OriginUnavailable       no connection, time-out, 5xx
+    │   │   └── DeadlinePassed      the asker's own deadline came first
     │   ├── RateLimited             429, or no call left in the budget (``retry_after_s``)
     │   ├── OriginRejected          403, "blocked" by a bot guard, a missing key
     │   │   └── NotFound            404: the origin says that it has no such record
@@ -75,6 +76,10 @@ class OriginUnavailable(SourceError):
     """No connection, a time-out, or a server error."""
 
     default_retryable = True
+
+
+class DeadlinePassed(OriginUnavailable):
+    """The deadline of whoever asked came before the answer."""
 
 
 class RateLimited(SourceError):

@@ -274,6 +274,8 @@ class Node:
 
     async def _lookup(self, text: str, *, deadline_s: float | None, offline: bool) -> Found | None:
         key = RecordKey.parse(text)
+        if key.origin not in self._clients and not offline:
+            raise BadInput(f"origin {key.origin!r} is not configured here", key=text, origin=key.origin)
         trace = Trace()
         deadline = self.clock.monotonic() + self._deadline_s(deadline_s)
         shops = await self._hunter.known_shop(key, trace=trace)

@@ -25,6 +25,7 @@ from weedhounds.clock import Clock
 from weedhounds.config import CacheSettings
 from weedhounds.errors import (
     CodecError,
+    DeadlinePassed,
     NotFound,
     OriginRejected,
     OriginUnavailable,
@@ -231,11 +232,7 @@ class ReadThrough:
         limits = {o: origin.config.terms.storage_limit_s for o, origin in self._origins.items()}
         if not any(limits.values()):
             return entries
-        gone = [
-            key
-            for key, entry in entries.items()
-            if must_be_gone(entry.held_from, limits.get(key.origin), now)
-        ]
+        gone = [key for key, entry in entries.items() if must_be_gone(entry.held_from, limits.get(key.origin), now)]
         if gone:
             await self.discard(gone)
         return {key: entry for key, entry in entries.items() if key not in gone}
@@ -409,7 +406,7 @@ def _by_origin(shops: Mapping[tuple[str, str], Shop]) -> dict[str, dict[str, Sho
 def _outcome(flight: Flight, key: RecordKey) -> Entry | WeedHoundsError:
     """Return what a flight that was waited for came to for one key."""
     if not flight.task.done():
-        return OriginUnavailable("deadline passed before the answer", str(key), key.origin)
+        return DeadlinePassed("deadline passed before the answer", str(key), key.origin)
     if flight.task.cancelled():
         return OriginUnavailable("the load was ended", str(key), key.origin)
     error = flight.task.exception()

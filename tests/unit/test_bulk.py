@@ -96,6 +96,27 @@ async def test_a_shop_takes_its_place_from_the_table_and_without_one_is_not_plac
     assert here.missing == ()
 
 
+async def test_a_menu_without_its_shop_never_unplaces_a_known_one(tmp_path: Path) -> None:
+    (tmp_path / "shops.csv").write_text(TABLE + ALBUQUERQUE)
+    file = tmp_path / "menu_7-green-door.json"
+    file.write_bytes(_menu((1, "Blue Dream", 35)))
+    async with Node(load_settings(data_dir=tmp_path / "node", fetch={"pool_workers": 0})) as node:
+        table = read_shops(tmp_path / "shops.csv")
+        await node.import_files("weedmaps", [file], ImportOptions(shops=table, observed_at=1.7e9))
+        await node.import_files("weedmaps", [file], ImportOptions(observed_at=1.71e9))
+        answer = await node.hunt("Blue Dream", near="Albuquerque, NM", offline=True)
+    assert (len(answer.offers), answer.missing) == (1, ())
+
+
+async def test_a_time_below_the_millisecond_does_not_make_the_same_file_new(tmp_path: Path) -> None:
+    file = tmp_path / "menu_7.json"
+    file.write_bytes(_menu((1, "Blue Dream", 35)))
+    os.utime(file, ns=(1_700_000_000_123_456_789, 1_700_000_000_123_456_789))
+    await _import(tmp_path, file)
+    again, _, _ = await _import(tmp_path, file)
+    assert (again.entries, again.unchanged) == (0, 3)
+
+
 async def test_a_file_that_cannot_be_used_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
     good, html, cut = tmp_path / "menu_7.json", tmp_path / "html.json", tmp_path / "cut.json.gz"
     good.write_bytes(_menu((1, "Blue Dream", 35)))

@@ -16,7 +16,15 @@ from collections.abc import Mapping
 import msgspec
 from yarl import URL
 
-from weedhounds.errors import ConfigError, NotFound, OriginRejected, OriginUnavailable, RateLimited, SourceError
+from weedhounds.errors import (
+    ConfigError,
+    DeadlinePassed,
+    NotFound,
+    OriginRejected,
+    OriginUnavailable,
+    RateLimited,
+    SourceError,
+)
 from weedhounds.sources.base import Call, OriginConfig
 from weedhounds.sources.limits import Gate
 from weedhounds.sources.transport import Fetcher, Reply, as_utf8, retry_after_s
@@ -171,7 +179,7 @@ class OriginClient:
 
     async def _enter(self, limit: float, *, is_urgent: bool) -> None:
         if self._clock.monotonic() >= limit:
-            raise OriginUnavailable("deadline passed before the call", retryable=False)
+            raise DeadlinePassed("deadline passed before the call", retryable=False)
         needs_s = self._latency.quantile(FASTEST_SHARE)
         await self._gate.enter(deadline=limit, needs_s=needs_s, is_urgent=is_urgent)
 
@@ -191,7 +199,7 @@ class OriginClient:
                 body = await as_utf8(reply)
         except TimeoutError as error:
             if timeout_s == left_s:
-                raise OriginUnavailable("deadline passed before the answer", retryable=False) from error
+                raise DeadlinePassed("deadline passed before the answer", retryable=False) from error
             raise OriginUnavailable(f"no answer within {timeout_s:g} s") from error
         self._latency.observe(reply.elapsed_s)
         self._bytes += len(reply.body)

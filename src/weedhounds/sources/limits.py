@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 
 from weedhounds.clock import Clock
-from weedhounds.errors import OriginUnavailable, RateLimited
+from weedhounds.errors import DeadlinePassed, RateLimited
 from weedhounds.sources.base import Budget
 
 MARGIN_S = 0.1
@@ -138,7 +138,7 @@ class Gate:
 
         Raises:
             RateLimited: the budget gives no call in time (told at once, without waiting).
-            OriginUnavailable: the deadline passed while all connections were in use.
+            DeadlinePassed: the deadline passed while all connections were in use.
         """
         queue = self._urgent if is_urgent else self._waiting
         now = self._clock.monotonic()
@@ -221,6 +221,6 @@ class Gate:
         message = f"no call left in the budget before the deadline (next one in {wait_s:.1f} s)"
         return RateLimited(message, wait_s)
 
-    def _crowded(self) -> OriginUnavailable:
+    def _crowded(self) -> DeadlinePassed:
         message = f"deadline passed while {self._concurrency} calls were in flight"
-        return OriginUnavailable(message)
+        return DeadlinePassed(message)

@@ -9,6 +9,7 @@ from sample_answers import FakeNode
 from weedhounds.errors import (
     BadInput,
     Corrupt,
+    DeadlinePassed,
     NotFound,
     OriginRejected,
     OriginUnavailable,
@@ -45,7 +46,7 @@ def checked(got: httpx.Response, status: int) -> dict[str, Any]:
         (OriginUnavailable("no connection"), 502, "origin-failed"),
         (OriginRejected("blocked"), 502, "origin-failed"),
         (SchemaMismatch("no JSON"), 502, "origin-failed"),
-        (OriginUnavailable("deadline passed before the answer"), 504, "deadline-passed"),
+        (DeadlinePassed("deadline passed before the answer"), 504, "deadline-passed"),
         (TaskTimeout("too slow"), 504, "deadline-passed"),
         (TierUnavailable("database is locked"), 503, "not-available"),
         (WorkerCrashed("gone"), 503, "not-available"),

@@ -1,0 +1,36 @@
+"""Every benchmark runs with tiny counts; what does not depend on time holds there too."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "bench",
+    [
+        "bench_hunt",
+        "bench_flight",
+        "bench_loop",
+        "bench_memory",
+        pytest.param("bench_parse", marks=pytest.mark.recorded),
+    ],
+)
+def test_a_quick_benchmark_runs_and_its_exact_targets_are_met(bench: str, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    command = (sys.executable, str(ROOT / "benchmarks" / f"{bench}.py"), "--quick", "--json", str(out))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = msgspec.json.decode(out.read_bytes())
+    assert result["title"] in done.stdout
+    assert len(result["figures"]) > 2
+    exact = [figure for figure in result["figures"] if figure["target"].startswith("= ")]
+    assert [figure["name"] for figure in exact if not figure["is_met"]] == []
