@@ -92,8 +92,12 @@ class Parsed(msgspec.Struct, kw_only=True):
         """Return what ``sources parse`` shows: offers joined, products without an offer, the rest as is."""
         priced = {price.product_id for price in self.prices}
         products = {product.id: product for product in self.products}
+        shops_of = self.shops_of
+        if self.shop_id is not None and self.products:
+            own = RecordKey(DataType.DISPENSARY_INFO, self.products[0].origin, self.shop_id)
+            shops_of = dict.fromkeys(products, ShopRef(key=str(own), id=self.shop_id)) | self.shops_of
         return [
-            *join_offers(products, self.prices, self.shops_of),
+            *join_offers(products, self.prices, shops_of),
             *(product for product in self.products if product.id not in priced),
             *self.shops,
             *self.strains,
