@@ -1,0 +1,100 @@
+"""Run every benchmark, each in a process of its own, and write the page of figures.
+
+A benchmark that fails is said on the page; the others run all the same, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import machine
+import msgspec
+from harness import ROOT, say
+from report import Result, as_markdown
+
+BENCHES = ("bench_hunt", "bench_flight", "bench_loop", "bench_parse", "bench_memory")
+TIMEOUT_S = 1800.0
+"""Longest time of one benchmark: 10 hunts and 2 sequential rivals take about 5 minutes."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmarks and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the Markdown page to write")
+    parser.add_argument("--quick", action="store_true", help="tiny counts, fast sandboxes: not for figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there, raw numbers too")
+    parser.add_argument("--only", nargs="+", choices=BENCHES, default=BENCHES, metavar="BENCH", help=", ".join(BENCHES))
+    given = parser.parse_args(argv)
+    where = machine.described(ROOT)
+    results = [run(bench, is_quick=given.quick) for bench in given.only]
+    given.out.write_text(page(where, results, is_quick=given.quick))
+    if given.json is not None:
+        given.json.write_bytes(msgspec.json.encode(results))
+    say(f"wrote {given.out}")
+    return 1 if any(result.error for result in results) else 0
+
+
+def run(bench: str, *, is_quick: bool) -> Result:
+    """Run one benchmark in a process group of its own; whatever it started ends with it."""
+    script = ROOT / "benchmarks" / f"{bench}.py"
+    say(f"{bench} …")
+    started_s = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+        file = Path(folder) / "result.json"
+        command = (sys.executable, str(script), "--json", str(file), *(["--quick"] if is_quick else []))
+        with subprocess.Popen(command, stderr=log, cwd=ROOT, start_new_session=True) as process:
+            error = _waited(process)
+        if error is None and file.exists():
+            return msgspec.json.decode(file.read_bytes(), type=Result)
+        told = os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace").strip().splitlines()
+    error = error or (told[-1] if told else f"exit code {process.returncode}")
+    say(f"{bench} failed: {error}")
+    took_s = time.perf_counter() - started_s
+    return Result(title=bench, command=f"benchmarks/{bench}.py", error=error, took_s=took_s)
+
+
+def _waited(process: subprocess.Popen[bytes]) -> str | None:
+    """Wait for the benchmark; return why it has no result, ``None`` where it may have one."""
+    try:
+        return None if process.wait(TIMEOUT_S) == 0 else ""
+    except subprocess.TimeoutExpired:
+        return f"not done within {TIMEOUT_S:.0f} s"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def page(where: Sequence[tuple[str, str]], results: Sequence[Result], *, is_quick: bool) -> str:
+    """Return the page of figures."""
+    figures = [figure for result in results for figure in result.figures if figure.is_met is not None]
+    missed = [figure for figure in figures if not figure.is_met]
+    failed = [result.title for result in results if result.error]
+    lines = [
+        "# Figures",
+        "",
+        "Written by `make figures`, which runs the benchmarks in `benchmarks/`; the raw numbers: `--json FILE`.",
+        "",
+        *(["**A quick run with tiny counts and fast sandboxes: these are no figures.**", ""] if is_quick else []),
+        f"Targets met: {len(figures) - len(missed)} of {len(figures)}."
+        + "".join(f" Missed: {figure.name}." for figure in missed)
+        + "".join(f" Failed to run: {title}." for title in failed),
+        "",
+        "| measured on | |",
+        "| --- | --- |",
+        *(f"| {what} | {value} |" for what, value in where),
+        "",
+    ]
+    return "\n".join([*lines, *(as_markdown(result) for result in results)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
