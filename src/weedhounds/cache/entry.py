@@ -15,7 +15,8 @@ from weedhounds.model.records import Body
 class Entry:
     """One cached record.
 
-    Immutable by convention; ``record`` decodes on first use and is kept.
+    Immutable by convention; ``record`` decodes on first use and is kept. ``prepared`` is a form of the
+    record that a reader made for itself; it is kept and leaves with the entry.
 
     Args:
         key: its name.
@@ -42,6 +43,7 @@ class Entry:
         "last_modified",
         "origins",
         "pinned_at",
+        "prepared",
         "share",
         "signed_by",
     )
@@ -74,6 +76,7 @@ class Entry:
         self.pinned_at = pinned_at
         self.signed_by = signed_by
         self._record = record
+        self.prepared: object = None
 
     @classmethod
     def of(

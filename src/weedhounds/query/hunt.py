@@ -30,7 +30,7 @@ from weedhounds.query.nearby import Area, Listing, held_shops, search_shops, sho
 from weedhounds.query.offers import asked_strain, nearby_shops, ranked_offers
 from weedhounds.query.places import Gazetteer
 from weedhounds.query.strainfacts import strain_keys
-from weedhounds.query.views import Views
+from weedhounds.query.views import menu_view, price_view
 from weedhounds.readthrough import Found, ReadThrough, Trace
 
 MAX_RADIUS_KM = 500.0
@@ -98,7 +98,6 @@ class Hunter:
         self._gazetteer = gazetteer
         self._clock = clock
         self._settings = settings
-        self._views = Views()
         self._matcher = ThreadPoolExecutor(1, thread_name_prefix="match")
 
     def close(self) -> None:
@@ -162,8 +161,7 @@ class Hunter:
                 tasks.create_task(
                     self._strain(slug, deadline=deadline, is_offline=offline, trace=trace, gathered=gathered)
                 )
-        offers, strain = await self._in_thread(self._match, request, gathered)
-        page = offers[request.offset :] if request.limit is None else offers[request.offset :][: request.limit]
+        total, page, strain = await self._in_thread(self._match, request, gathered)
         end = request.offset + len(page)
         return HuntAnswer(
             query=request.question.text,
@@ -174,11 +172,11 @@ class Hunter:
             meta=Meta(
                 elapsed_ms=round((self._clock.monotonic() - started) * 1000, 1),
                 origin_calls=trace.origin_calls,
-                offers_total=len(offers),
+                offers_total=total,
                 by_tier=_by_tier([*gathered.found.values(), *(f for _, f in gathered.strain)]),
                 shops=len(merge_shops([each.shop for each in gathered.listings])),
                 records=len(gathered.found) + len(gathered.strain),
-                next_cursor=str(end) if end < len(offers) else None,
+                next_cursor=str(end) if end < total else None,
             ),
         )
 
@@ -300,7 +298,7 @@ class Hunter:
     async def _in_thread(self, function: Callable[[*Args], Result], *args: *Args) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._matcher, function, *args)
 
-    def _match(self, request: HuntRequest, gathered: _Gathered) -> tuple[list[FoundOffer], StrainAnswer | None]:
+    def _match(self, request: HuntRequest, gathered: _Gathered) -> tuple[int, list[FoundOffer], StrainAnswer | None]:
         now = self._clock.now()
         strain, damaged = asked_strain(request.question, (found for _, found in gathered.strain), now=now)
         gathered.missing += damaged
@@ -308,11 +306,10 @@ class Hunter:
             request.question,
             gathered.listings,
             gathered.found,
-            views=self._views,
             is_strain=strain is not None,
             now=now,
         )
-        return offers, strain
+        return len(offers), offers.page(request.offset, request.limit), strain
 
     def _prepare(self, found: Iterable[Found]) -> dict[RecordKey, WeedHoundsError]:
         """Decode and index entries for matching; return those that are damaged."""
@@ -320,9 +317,9 @@ class Hunter:
         for each in found:
             try:
                 if each.entry.key.data_type is DataType.DISPENSARY_MENU:
-                    self._views.menu(each.entry)
+                    menu_view(each.entry)
                 elif each.entry.key.data_type is DataType.PRODUCT_PRICING:
-                    self._views.prices(each.entry)
+                    price_view(each.entry)
             except Corrupt as error:
                 damaged[each.entry.key] = error
         return damaged

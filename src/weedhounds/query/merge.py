@@ -20,7 +20,7 @@ from weedhounds.model.provenance import Provenance
 from weedhounds.model.records import Category, Price, Product
 from weedhounds.model.units import Potency, parse_amount
 from weedhounds.query.answer import FoundOffer, OfferShop, OfferSource
-from weedhounds.query.unitprice import unit_price
+from weedhounds.query.unitprice import price_per_g, unit_price
 
 ALIKE_NAME = 85.0
 _NOISE = frozenset(
@@ -41,12 +41,30 @@ class Claim(msgspec.Struct, frozen=True):
     specials: tuple[str, ...] = ()
 
 
-def merge_claims(claims: Iterable[Claim]) -> list[FoundOffer]:
-    """Return one offer for each group of claims that mean the same, best unit price first.
+class Ranking:
+    """Claims merged into offers and ranked; an offer is built only when it is asked for.
 
     Ranked by price per gram (offers without one last, by price), then distance, then key. Prices of
     several currencies are never compared: the currency of most offers comes first.
     """
+
+    def __init__(self, claims: Iterable[Claim]) -> None:
+        groups = [sorted(group, key=_trust) for group in _grouped(claims)]
+        counts = Counter(group[0].price.price.currency for group in groups)
+        order = {name: place for place, (name, _) in enumerate(counts.most_common())}
+        self._groups = sorted(groups, key=lambda group: (order[group[0].price.price.currency], *_rank(group[0])))
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def page(self, offset: int, limit: int | None) -> list[FoundOffer]:
+        """Return at most ``limit`` offers from ``offset`` on; all of them for ``None``."""
+        end = None if limit is None else offset + limit
+        return [_offer(group) for group in self._groups[offset:end]]
+
+
+def _grouped(claims: Iterable[Claim]) -> list[list[Claim]]:
+    """Return the claims in groups that mean the same offer."""
     blocks: dict[tuple[Any, ...], list[list[Claim]]] = defaultdict(list)
     for claim in claims:
         groups = blocks[_block(claim)]
@@ -55,13 +73,7 @@ def merge_claims(claims: Iterable[Claim]) -> list[FoundOffer]:
             groups.append([claim])
         else:
             group.append(claim)
-    offers = [_offer(group) for groups in blocks.values() for group in groups]
-    currencies = [name for name, _ in Counter(offer.price.currency for offer in offers).most_common()]
-    return [offer for name in currencies for offer in sorted(_priced_in(name, offers), key=_rank)]
-
-
-def _priced_in(currency: str, offers: Iterable[FoundOffer]) -> Iterable[FoundOffer]:
-    return (offer for offer in offers if offer.price.currency == currency)
+    return [group for groups in blocks.values() for group in groups]
 
 
 def _block(claim: Claim) -> tuple[Any, ...]:
@@ -111,8 +123,8 @@ def _brand(name: str) -> str:
     return " ".join(tokens(name))
 
 
-def _offer(group: Sequence[Claim]) -> FoundOffer:
-    ordered = sorted(group, key=_trust)
+def _offer(ordered: Sequence[Claim]) -> FoundOffer:
+    """Return the offer of a group of claims, the most trusted first."""
     best = ordered[0]
     facts: dict[str, int] = {}
     potency = _first(ordered, "potency", facts, _potency)
@@ -175,15 +187,9 @@ def _trust(claim: Claim) -> tuple[Any, ...]:
     )
 
 
-def _rank(offer: FoundOffer) -> tuple[Any, ...]:
-    per_g = offer.unit_price.per_g
-    by = per_g.amount if per_g is not None else offer.price.amount
-    return (
-        per_g is None,
-        by,
-        offer.shop.distance_km,
-        offer.shop.key,
-        offer.product_id,
-        offer.variant_label,
-        offer.market,
-    )
+def _rank(best: Claim) -> tuple[Any, ...]:
+    price = best.price
+    per_g = price_per_g(price.price, price.variant, best.product.category)
+    by = per_g.amount if per_g is not None else price.price.amount
+    shop = best.shop
+    return (per_g is None, by, shop.distance_km, shop.key, best.product.id, price.variant_label, price.market)

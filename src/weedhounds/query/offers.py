@@ -9,13 +9,13 @@ from weedhounds.model.datatypes import DataType
 from weedhounds.model.keys import RecordKey
 from weedhounds.model.provenance import Provenance
 from weedhounds.model.records import Product, PromotionList, Shop
-from weedhounds.query.answer import FoundOffer, Missing, NearbyShop, OfferShop, StrainAnswer
+from weedhounds.query.answer import Missing, NearbyShop, OfferShop, StrainAnswer
 from weedhounds.query.identity import merge_shops
 from weedhounds.query.match import Question
-from weedhounds.query.merge import Claim, merge_claims
+from weedhounds.query.merge import Claim, Ranking
 from weedhounds.query.nearby import Listing
 from weedhounds.query.strainfacts import strain_answer
-from weedhounds.query.views import Views
+from weedhounds.query.views import menu_view, price_view
 from weedhounds.readthrough import Found
 from weedhounds.ttl.prior import stale_probability
 
@@ -25,10 +25,9 @@ def ranked_offers(
     listings: Sequence[Listing],
     found: Mapping[RecordKey, Found],
     *,
-    views: Views,
     is_strain: bool,
     now: float,
-) -> list[FoundOffer]:
+) -> Ranking:
     """Return the offers that ``question`` means at the listed shops, merged and ranked.
 
     Args:
@@ -38,12 +37,12 @@ def ranked_offers(
     """
     shops = offer_shops(listings)
     menus = [(each, found.get(_key(DataType.DISPENSARY_MENU, each.shop))) for each in listings]
-    texts = [(each, views.menu(entry.entry)) for each, entry in menus if entry is not None]
+    texts = [(each, menu_view(entry.entry)) for each, entry in menus if entry is not None]
     known = is_strain or any(text is not None and question.slug in text.strains for _, text in texts)
     claims: list[Claim] = []
     for listing, text in texts:
         priced = found.get(_key(DataType.PRODUCT_PRICING, listing.shop))
-        prices = views.prices(priced.entry) if priced is not None else None
+        prices = price_view(priced.entry) if priced is not None else None
         if text is None or prices is None or priced is None:
             continue
         specials = _specials(found.get(_key(DataType.PROMOTIONS, listing.shop)))
@@ -52,7 +51,7 @@ def ranked_offers(
         for product in text.matches(question, is_strain=known):
             extra = tuple(name for name, categories in specials if _applies(product, categories))
             claims.extend(Claim(shop, product, price, provenance, extra) for price in prices.get(product.id, ()))
-    return merge_claims(claims)
+    return Ranking(claims)
 
 
 def _specials(found: Found | None) -> list[tuple[str, frozenset[str]]]:

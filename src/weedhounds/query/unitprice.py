@@ -23,10 +23,19 @@ def unit_price(price: Money, variant: Amount | None, category: Category, potency
     a dose). Per 100 mg THC: the content is a mass fraction and the weight is known, or the content
     is milligrams of the whole package. A range counts with its middle.
     """
-    grams = variant.grams if variant is not None and category in _BY_WEIGHT else None
-    per_g = _divided(price, grams) if grams else None
-    thc_mg = _thc_mg(grams, potency)
+    thc_mg = _thc_mg(_grams(variant, category), potency)
+    per_g = price_per_g(price, variant, category)
     return UnitPrice(per_g=per_g, per_100mg_thc=_divided(price, thc_mg / 100) if thc_mg else None)
+
+
+def price_per_g(price: Money, variant: Amount | None, category: Category) -> Money | None:
+    """Return what a gram costs; ``None`` where no weight is stated or the category is not sold by it."""
+    grams = _grams(variant, category)
+    return _divided(price, grams) if grams else None
+
+
+def _grams(variant: Amount | None, category: Category) -> float | None:
+    return variant.grams if variant is not None and category in _BY_WEIGHT else None
 
 
 def _thc_mg(grams: float | None, potency: Mapping[str, Potency]) -> float | None:

