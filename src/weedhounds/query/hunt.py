@@ -306,7 +306,7 @@ class Hunter:
             request.question,
             gathered.listings,
             gathered.found,
-            is_strain=strain is not None,
+            strain=strain.name if strain is not None else None,
             now=now,
         )
         return len(offers), offers.page(request.offset, request.limit), strain

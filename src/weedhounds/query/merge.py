@@ -46,9 +46,13 @@ class Ranking:
 
     Ranked by price per gram (offers without one last, by price), then distance, then key. Prices of
     several currencies are never compared: the currency of most offers comes first.
+
+    Args:
+        strain: the known strain that every claim was matched by: an offer whose origins name none is of it.
     """
 
-    def __init__(self, claims: Iterable[Claim]) -> None:
+    def __init__(self, claims: Iterable[Claim], *, strain: str | None = None) -> None:
+        self._strain = strain
         groups = [sorted(group, key=_trust) for group in _grouped(claims)]
         counts = Counter(group[0].price.price.currency for group in groups)
         order = {name: place for place, (name, _) in enumerate(counts.most_common())}
@@ -60,7 +64,7 @@ class Ranking:
     def page(self, offset: int, limit: int | None) -> list[FoundOffer]:
         """Return at most ``limit`` offers from ``offset`` on; all of them for ``None``."""
         end = None if limit is None else offset + limit
-        return [_offer(group) for group in self._groups[offset:end]]
+        return [_offer(group, self._strain) for group in self._groups[offset:end]]
 
 
 def _grouped(claims: Iterable[Claim]) -> list[list[Claim]]:
@@ -123,8 +127,8 @@ def _brand(name: str) -> str:
     return " ".join(tokens(name))
 
 
-def _offer(ordered: Sequence[Claim]) -> FoundOffer:
-    """Return the offer of a group of claims, the most trusted first."""
+def _offer(ordered: Sequence[Claim], strain: str | None) -> FoundOffer:
+    """Return the offer of a group of claims, the most trusted first; ``strain`` where they name none."""
     best = ordered[0]
     facts: dict[str, int] = {}
     potency = _first(ordered, "potency", facts, _potency)
@@ -136,7 +140,7 @@ def _offer(ordered: Sequence[Claim]) -> FoundOffer:
         product=best.product.name,
         product_id=best.product.id,
         brand=_first(ordered, "brand", facts, lambda c: c.product.brand),
-        strain=_first(ordered, "strain", facts, lambda c: c.product.strain),
+        strain=_first(ordered, "strain", facts, lambda c: c.product.strain) or strain,
         category=best.product.category,
         market=best.price.market,
         variant=best.price.variant,

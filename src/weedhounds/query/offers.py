@@ -25,20 +25,21 @@ def ranked_offers(
     listings: Sequence[Listing],
     found: Mapping[RecordKey, Found],
     *,
-    is_strain: bool,
+    strain: str | None,
     now: float,
 ) -> Ranking:
     """Return the offers that ``question`` means at the listed shops, merged and ranked.
 
     Args:
         found: menus, prices and promotions of the listings, by key; all of them decodable.
-        is_strain: some origin knows the question as a strain's name.
+        strain: the name of the strain that the question is, where some origin knows it.
         now: Unix seconds of facts, for ages.
     """
     shops = offer_shops(listings)
     menus = [(each, found.get(_key(DataType.DISPENSARY_MENU, each.shop))) for each in listings]
     texts = [(each, menu_view(entry.entry)) for each, entry in menus if entry is not None]
-    known = is_strain or any(text is not None and question.slug in text.strains for _, text in texts)
+    if strain is None and any(text is not None and question.slug in text.strains for _, text in texts):
+        strain = question.text
     claims: list[Claim] = []
     for listing, text in texts:
         priced = found.get(_key(DataType.PRODUCT_PRICING, listing.shop))
@@ -48,10 +49,10 @@ def ranked_offers(
         specials = _specials(found.get(_key(DataType.PROMOTIONS, listing.shop)))
         provenance = provenance_of(priced, now)
         shop = shops[listing.shop.origin, listing.shop.id]
-        for product in text.matches(question, is_strain=known):
+        for product in text.matches(question, is_strain=strain is not None):
             extra = tuple(name for name, categories in specials if _applies(product, categories))
             claims.extend(Claim(shop, product, price, provenance, extra) for price in prices.get(product.id, ()))
-    return Ranking(claims)
+    return Ranking(claims, strain=strain)
 
 
 def _specials(found: Found | None) -> list[tuple[str, frozenset[str]]]:

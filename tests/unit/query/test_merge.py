@@ -111,6 +111,15 @@ def test_offers_are_ranked_by_price_per_gram() -> None:
     assert [str(o.unit_price.per_g.amount) for o in offers if o.unit_price.per_g] == ["10.00", "20.00"]
 
 
+def test_an_offer_whose_origins_name_no_strain_is_of_the_one_it_was_matched_by() -> None:
+    claims = [_claim("jane", "A", "50.00", id="a"), _claim("jane", "B", "60.00", id="b", strain="blue dream")]
+    told = Ranking(claims, strain="Blue Dream").page(0, None)
+    assert [(offer.strain, "strain" in offer.fact_sources) for offer in told] == [
+        ("Blue Dream", False),
+        ("blue dream", True),
+    ]
+
+
 def test_a_page_of_a_ranking_is_a_part_of_the_whole() -> None:
     ranking = Ranking(_claim("jane", f"P{n}", f"{50 + n}.00", id=str(n)) for n in range(9))
     whole = ranking.page(0, None)
