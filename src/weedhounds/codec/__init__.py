@@ -1,9 +1,10 @@
 """Records to bytes and back.
 
-For now one format: MessagePack of the tagged structs, zstd above a threshold, in a
-checked envelope (``envelope.py``) that names version, format and compression.
+Six formats and seven compressions in one checked envelope (``envelope.py``). Entries hold ``whb``
+rows with a trained dictionary; see ``docs/whb.md``.
 """
 
-from weedhounds.codec.row import decode_body, encode_body
+from weedhounds.codec.base import Compression, Encodable, Format
+from weedhounds.codec.encoding import decode, decode_body, encode, encode_body
 
-__all__ = ["decode_body", "encode_body"]
+__all__ = ["Compression", "Encodable", "Format", "decode", "decode_body", "encode", "encode_body"]

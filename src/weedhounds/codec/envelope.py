@@ -1,87 +1,165 @@
-"""The envelope around every stored body.
+"""The envelope around every stored body. ``docs/whb.md`` specifies it.
 
-Layout, big-endian, 16 bytes of header::
+Layout of version 2::
 
-    0   2  magic "wh"
-    2   1  envelope version (1)
-    3   1  format: 1 = MessagePack of tagged structs
-    4   1  compression: 0 = none, 1 = zstd
-    5   3  reserved, zero
-    8   4  length of the payload once decompressed, bytes
-    12  4  CRC-32 (zlib) of the 12 bytes before it and of the payload as stored
+    0    2  magic "wh"
+    2    1  envelope version (2)
+    3    1  format in the high four bits, compression in the low four (``base.py``)
+    4    4  id of the dictionary, only where the compression has one
+    4    8  digest of the base's payload, only in a patch
+    .    1  A0, only with a dictionary or in a patch
+    .    4  length of the payload once decompressed, little-endian
+    .    .  the payload as stored
+   -4    4  CRC-32 (zlib) of everything before it, little-endian
 
-Any flipped bit or truncation is found by the checksum; the declared length is bounded before
-anything is allocated, and a zstd frame may not claim another length: python-zstandard allocates
-what a frame claims, whatever its ``max_output_size``.
+The byte A0, the length and the stored blocks are together one zstd frame (without its magic): A0
+says that a length of four bytes follows and nothing else. So the frame cannot claim another
+length than the envelope, and is read without being copied together.
+
+The checksum stands at the end and is little-endian, so that the CRC-32 of a whole envelope is one
+constant: a single call checks it. Every later version keeps that, and the first three bytes, so
+that a damaged envelope is told from an unknown one.
+
+Version 1 (16 bytes of header, big-endian: "wh", 1, format, compression, three zeros, length,
+CRC-32 of the twelve bytes and the payload) is still read, and no longer written.
+
+Lengths are bounded before anything is allocated: by :data:`MAX_BODY_BYTES`, and by a ratio to the
+bytes that are there (``compress.output_limit``).
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
+from collections.abc import Mapping
+from typing import NamedTuple
 
-import zstandard
+from isal.isal_zlib import crc32
 
+from weedhounds.codec.base import COMPRESSION_NUMBERS, FORMAT_NUMBERS, MAX_BODY_BYTES, Compression, Format
+from weedhounds.codec.compress import output_limit
 from weedhounds.errors import Corrupt, UnknownVersion
 
-VERSION = 1
-FORMAT_MSGPACK = 1
-COMPRESSION_NONE = 0
-COMPRESSION_ZSTD = 1
-HEADER_BYTES = 16
-COMPRESS_FROM_BYTES = 1024
-MAX_BODY_BYTES = 64 * 1024 * 1024
-_LEVEL = 3
-_HEADER = struct.Struct(">2sBBB3xI")
-_CRC = struct.Struct(">I")
+VERSION = 2
+MAGIC = b"wh"
+HEADER_BYTES = 8
+"""Of an envelope without dictionary and base; the checksum at the end takes four more."""
+
+CHECKSUM_BYTES = 4
+DICTIONARY_ID_BYTES = 4
+BASE_DIGEST_BYTES = 8
+PATCH_NUMBER = 7
+"""The compression number of a patch."""
+
+FRAME_BYTE = 0xA0
+"""Frame header descriptor of zstd: a single segment, its size in four bytes, no checksum, no dictionary id."""
+
+RESIDUE = 0x2144DF1C
+"""CRC-32 of any bytes followed by their CRC-32 in little-endian order."""
+
+FORMATS = {number: format_ for format_, number in FORMAT_NUMBERS.items()}
+COMPRESSIONS = {number: compression for compression, number in COMPRESSION_NUMBERS.items()}
+
+_V1 = struct.Struct(">2sBBB3xI")
+_V1_HEADER_BYTES = 16
+_HEAD = struct.Struct("<2sBB")
+_ROW_HEAD = struct.Struct("<4s4sBI")
+_FRAME = struct.Struct("<BI")
+_U32 = struct.Struct("<I")
+_NUMBERS: Mapping[Compression | None, int] = {None: PATCH_NUMBER} | dict(COMPRESSION_NUMBERS)
+ROW_HEAD = _HEAD.pack(MAGIC, VERSION, FORMAT_NUMBERS[Format.WHB_ROW] << 4 | _NUMBERS[Compression.ZSTD_DICT])
+"""What envelopes of rows compressed with a dictionary begin with: those that entries hold."""
+
+_DICTIONARY_NUMBER = COMPRESSION_NUMBERS[Compression.ZSTD_DICT]
 
 
-def wrap(payload: bytes) -> bytes:
-    """Return ``payload`` in its envelope, compressed where that makes it smaller.
+class Envelope(NamedTuple):
+    """What an envelope says, its checksum verified.
+
+    Args:
+        compression: ``None`` for a patch.
+        length: bytes of the payload once decompressed; within the limits.
+        named: the dictionary's id, a patch's base digest, or nothing.
+        stored: the payload as stored; with a dictionary or base a frame with its header.
+    """
+
+    version: int
+    format: Format
+    compression: Compression | None
+    length: int
+    named: bytes
+    stored: bytes
+
+
+def seal(stored: bytes, format: Format, compression: Compression | None, *, length: int, named: bytes = b"") -> bytes:
+    """Return the envelope of a stored payload.
+
+    Args:
+        compression: ``None`` for a patch.
+        length: bytes of the payload before it was compressed.
+        named: the dictionary's id, or a patch's base digest.
 
     Raises:
         Corrupt: the payload is longer than an envelope may hold.
     """
-    if len(payload) > MAX_BODY_BYTES:
-        raise Corrupt(f"body of {len(payload)} bytes is over the limit of {MAX_BODY_BYTES}")
-    stored, compression = payload, COMPRESSION_NONE
-    if len(payload) > COMPRESS_FROM_BYTES:
-        packed = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False).compress(payload)
-        if len(packed) < len(payload):
-            stored, compression = packed, COMPRESSION_ZSTD
-    head = _HEADER.pack(b"wh", VERSION, FORMAT_MSGPACK, compression, len(payload))
-    crc = zlib.crc32(stored, zlib.crc32(head))
-    return head + _CRC.pack(crc) + stored
+    if length > MAX_BODY_BYTES:
+        raise Corrupt(f"body of {length} bytes is over the limit of {MAX_BODY_BYTES}")
+    kind = FORMAT_NUMBERS[format] << 4 | _NUMBERS[compression]
+    if named:
+        whole = _HEAD.pack(MAGIC, VERSION, kind) + named + _FRAME.pack(FRAME_BYTE, length) + stored
+    else:
+        whole = _HEAD.pack(MAGIC, VERSION, kind) + _U32.pack(length) + stored
+    return whole + _U32.pack(crc32(whole))
 
 
-def unwrap(data: bytes) -> bytes:
-    """Return the payload of an envelope.
+def seal_row(blocks: bytes, dictionary_id: bytes, length: int) -> bytes:
+    """Return the envelope of a row compressed with a dictionary: :func:`seal` in half the time."""
+    whole = _ROW_HEAD.pack(ROW_HEAD, dictionary_id, FRAME_BYTE, length) + blocks
+    return whole + _U32.pack(crc32(whole))
+
+
+def open_envelope(data: bytes, max_bytes: int = MAX_BODY_BYTES) -> Envelope:
+    """Return what an envelope of any version says.
 
     Raises:
-        Corrupt: magic, length or checksum is wrong.
+        Corrupt: magic, length or checksum is wrong, or a length is over a limit.
         UnknownVersion: version, format or compression is not known here.
     """
-    if len(data) < HEADER_BYTES:
-        raise Corrupt("envelope is truncated")
-    head, stored = data[: HEADER_BYTES - 4], data[HEADER_BYTES:]
-    magic, version, format_, compression, length = _HEADER.unpack(head)
-    if magic != b"wh":
-        raise Corrupt("not an envelope")
-    if zlib.crc32(stored, zlib.crc32(head)) != _CRC.unpack_from(data, HEADER_BYTES - 4)[0]:
+    if data[:2] != MAGIC:
+        raise Corrupt("not an envelope" if len(data) > 2 else "envelope is truncated")
+    if data[2:3] == b"\x01":
+        return _open_v1(data, max_bytes)
+    if len(data) < HEADER_BYTES + CHECKSUM_BYTES or crc32(data) != RESIDUE:
         raise Corrupt("checksum does not match")
-    if version != VERSION or format_ != FORMAT_MSGPACK:
-        raise UnknownVersion(f"envelope version {version}, format {format_}")
-    if length > MAX_BODY_BYTES:
-        raise Corrupt(f"declared length {length} is over the limit")
-    if compression == COMPRESSION_NONE:
-        payload = stored
-    elif compression == COMPRESSION_ZSTD:
-        payload = _decompress(stored, length)
-    else:
-        raise UnknownVersion(f"compression {compression}")
-    if len(payload) != length:
-        raise Corrupt("payload has another length than declared")
-    return payload
+    version, kind = data[2], data[3]
+    if version != VERSION:
+        raise UnknownVersion(f"envelope version {version} is not known here")
+    format_, number = FORMATS.get(kind >> 4), kind & 15
+    if format_ is None:
+        raise UnknownVersion(f"format {kind >> 4} is not known here")
+    if number != PATCH_NUMBER and number not in COMPRESSIONS:
+        raise UnknownVersion(f"compression {number} is not known here")
+    start = 4 + _named_bytes(number)
+    at = start + (start > 4)
+    if len(data) < at + 4 + CHECKSUM_BYTES:
+        raise Corrupt("envelope is truncated")
+    if start > 4 and data[start] != FRAME_BYTE:
+        raise Corrupt("not the header of a frame")
+    length = _U32.unpack_from(data, at)[0]
+    stored = data[start if start > 4 else at + 4 : -CHECKSUM_BYTES]
+    if number != PATCH_NUMBER:  # a patch is bounded by its base besides
+        check_length(length, len(stored), max_bytes)
+    return Envelope(version, format_, COMPRESSIONS.get(number), length, data[4:start], stored)
+
+
+def check_length(length: int, stored_bytes: int, max_bytes: int) -> None:
+    """Refuse a declared length over the limits.
+
+    Raises:
+        Corrupt: it is over ``max_bytes``, or more than so many stored bytes may become.
+    """
+    if length > max_bytes or length > output_limit(stored_bytes):
+        limit = min(max_bytes, output_limit(stored_bytes))
+        raise Corrupt(f"declared length {length} is over the limit of {limit} for {stored_bytes} stored bytes")
 
 
 def payload_bytes(data: bytes) -> int:
@@ -89,16 +167,33 @@ def payload_bytes(data: bytes) -> int:
 
     Never above :data:`MAX_BODY_BYTES`; what is no envelope counts as its own length.
     """
-    if len(data) < HEADER_BYTES:
+    if len(data) < HEADER_BYTES + CHECKSUM_BYTES or data[:2] != MAGIC:
         return len(data)
-    return min(int.from_bytes(data[8:12], "big"), MAX_BODY_BYTES)
+    if data[2] == 1:
+        return min(int.from_bytes(data[8:12], "big"), MAX_BODY_BYTES)
+    named = _named_bytes(data[3] & 15)
+    start = 4 + named + (named > 0)
+    return min(int.from_bytes(data[start : start + 4], "little"), MAX_BODY_BYTES)
 
 
-def _decompress(stored: bytes, length: int) -> bytes:
-    try:
-        claimed = zstandard.get_frame_parameters(stored).content_size
-        if claimed not in (zstandard.CONTENTSIZE_UNKNOWN, length):
-            raise Corrupt(f"frame claims {claimed} bytes where {length} are declared")
-        return zstandard.ZstdDecompressor().decompress(stored, max_output_size=length, allow_extra_data=False)
-    except (zstandard.ZstdError, MemoryError) as error:
-        raise Corrupt(f"cannot decompress: {error}") from error
+def _named_bytes(number: int) -> int:
+    if number == _DICTIONARY_NUMBER:
+        return DICTIONARY_ID_BYTES
+    return BASE_DIGEST_BYTES if number == PATCH_NUMBER else 0
+
+
+def _open_v1(data: bytes, max_bytes: int) -> Envelope:
+    """Open an envelope of version 1, which knew MessagePack, raw or with zstd."""
+    if len(data) < _V1_HEADER_BYTES:
+        raise Corrupt("envelope is truncated")
+    head, stored = data[:12], data[_V1_HEADER_BYTES:]
+    _, _, format_, compression, length = _V1.unpack(head)
+    if crc32(stored, crc32(head)) != int.from_bytes(data[12:16], "big"):
+        raise Corrupt("checksum does not match")
+    if format_ != FORMAT_NUMBERS[Format.MSGPACK]:
+        raise UnknownVersion(f"format {format_} is not known in envelope version 1")
+    if compression not in (COMPRESSION_NUMBERS[Compression.NONE], COMPRESSION_NUMBERS[Compression.ZSTD]):
+        raise UnknownVersion(f"compression {compression} is not known in envelope version 1")
+    if length > max_bytes:
+        raise Corrupt(f"declared length {length} is over the limit of {max_bytes}")
+    return Envelope(1, Format.MSGPACK, COMPRESSIONS[compression], length, b"", stored)
