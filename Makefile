@@ -25,6 +25,7 @@ run: $(STAMP) ## start a node with the sandbox, hunt once, stay up (ONCE=1: exit
 	@QUERY="$(QUERY)" NEAR="$(NEAR)" PORT="$(PORT)" ONCE="$(ONCE)" scripts/run
 
 test: $(STAMP) ## run all tests (small counts of everything)
+	@scripts/test-setup
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(STAMP) ## check style and format
@@ -43,7 +44,8 @@ figures: $(STAMP) ## run the benchmarks at full size; writes docs/figures.md
 	@$(BIN)/python benchmarks/run_all.py --out docs/figures.md
 
 fuzz: $(STAMP) ## property tests with many more examples
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/property --timeout 1200
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/property tests/faults/test_sql_kills.py --timeout 1200
+	@$(BIN)/python fuzz/fuzz_codecs.py --seconds 300
 
 lock: ## write requirements.lock anew (no index addresses)
 	@$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --upgrade --output-file requirements.lock pyproject.toml

@@ -21,7 +21,21 @@ import msgspec
 from harness import ROOT, say
 from report import Result, as_markdown
 
-BENCHES = ("bench_hunt", "bench_flight", "bench_loop", "bench_parse", "bench_memory")
+BENCHES = (
+    "bench_hunt",
+    "bench_flight",
+    "bench_loop",
+    "bench_parse",
+    "bench_memory",
+    "bench_statistics",
+    "bench_memory_tier",
+    "bench_fastpath",
+    "bench_representations",
+    "bench_sql",
+    "bench_codec",
+    "bench_ttl",
+    "bench_change_rates",
+)
 TIMEOUT_S = 1800.0
 """Longest time of one benchmark: 10 hunts and 2 sequential rivals take about 5 minutes."""
 

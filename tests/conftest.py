@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mariadb import MariaDb, is_installed, running_mariadb
 from weedhounds.clock import ManualClock
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,3 +47,21 @@ def golden() -> Path:
 def clock() -> ManualClock:
     """Return a clock that moves only when told."""
     return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """Yield the private server of this test run, started when the first test wants it.
+
+    Its time zone is far from any node's, so that whoever reads the server's clock is found out.
+    """
+    if not is_installed() and not os.environ.get("CI"):
+        pytest.skip("MariaDB is not installed: scripts/test-setup does it")
+    with running_mariadb(["--default-time-zone=+05:45"]) as server:
+        yield server
+
+
+@pytest.fixture
+def mysql_url(mariadb: MariaDb) -> str:
+    """Return the address of a database with empty tables."""
+    return mariadb.empty_database()

@@ -6,6 +6,9 @@ from decimal import Decimal
 
 import msgspec
 
+from weedhounds.cache.meter import RequestMeter, TierMeter
+from weedhounds.cache.recorder import HistoryStats
+from weedhounds.cache.rendered import Rendered
 from weedhounds.cache.tier import TierStats
 from weedhounds.clock import ManualClock
 from weedhounds.config import Settings
@@ -30,7 +33,11 @@ from weedhounds.query.answer import (
     StrainAnswer,
     UnitPrice,
 )
+from weedhounds.query.pricehistory import PriceHistory, PricePoint
 from weedhounds.readthrough import ReadStats
+from weedhounds.sources.fetch import OriginStats
+from weedhounds.telemetry import Histogram
+from weedhounds.workers.pool import PoolStats
 
 DENVER = Place(name="Denver, CO", lat=39.7392, lon=-104.9847)
 FETCHED_AT = 1_750_000_000.0
@@ -163,6 +170,67 @@ def strain_answer() -> StrainAnswer:
     )
 
 
+def price_history_answer(key: str = "product_pricing:weedmaps:7") -> PriceHistory:
+    """Return a price that rose once."""
+    before = PricePoint(
+        at=FETCHED_AT,
+        product_id="p1",
+        variant_label="1/8 oz",
+        market="rec",
+        price=usd("35.00"),
+        list_price=usd("40.00"),
+        in_stock=True,
+        quantity=None,
+    )
+    after = msgspec.structs.replace(before, at=FETCHED_AT + 60, price=usd("38.00"))
+    return PriceHistory(
+        key=key, origin="weedmaps", attribution=None, since=FETCHED_AT + 1, opening=(before,), changes=(after,)
+    )
+
+
+def node_stats() -> NodeStats:
+    """Return figures of a node that was asked for one menu twice, at one origin."""
+    meter, requests, latency = TierMeter(), RequestMeter(), Histogram()
+    key = RecordKey.parse("dispensary_menu:weedmaps:7")
+    meter.asked([key], {})
+    requests.add(key.data_type, "loaded")
+    requests.add(key.data_type, "missing")
+    meter.asked([key], {})
+    meter.latency.observe(0.00003)
+    latency.observe(0.2)
+    origin = OriginStats(
+        calls=2,
+        retries=0,
+        rate_limited=0,
+        bytes=1234,
+        errors={"OriginUnavailable": 1},
+        latency=latency.summary(),
+        tokens=4.5,
+        in_flight=0,
+        waiting=0,
+    )
+    read = ReadStats(
+        requests=requests.total(),
+        by_type=requests.by_type(),
+        loads=2,
+        joined=0,
+        in_flight=0,
+        negative_entries=0,
+        negative_served=0,
+        stale_served=0,
+        tier_errors=0,
+    )
+    return NodeStats(
+        uptime_s=90.0,
+        read=read,
+        tiers={"memory": meter.over(TierStats(puts=1, entries=1, bytes=2048))},
+        origins={"weedmaps": origin},
+        history=HistoryStats(observations=1, rows=3),
+        pool=PoolStats(workers=1, inline=1, tasks=1, crashes=0, timeouts=0, waiting=0),
+        counters={"origin_calls": 2},
+    )
+
+
 class FakeNode:
     """A node that answers the same to every question it can understand, and notes what it was asked.
 
@@ -195,15 +263,23 @@ class FakeNode:
             return None
         return menu_answer(key) if key.startswith("dispensary_menu") else prices_answer(key)
 
+    def hit(self, key: str) -> Rendered | None:
+        """Have nothing ready."""
+        return None
+
+    async def price_history(self, key: str, **asked: object) -> PriceHistory | None:
+        """Answer for shop 7."""
+        self._ask(key=key, **asked)
+        return price_history_answer(key) if RecordKey.parse(key).native_id == "7" else None
+
     async def strain(self, slug: str, **asked: object) -> StrainAnswer | None:
         """Answer for Blue Dream."""
         self._ask(slug=slug, **asked)
         return strain_answer() if slug == "blue-dream" else None
 
     def stats(self) -> NodeStats:
-        """Return figures of an idle node."""
-        read = ReadStats(loads=0, joined=0, in_flight=0, negative_entries=0, stale_served=0, tier_errors=0)
-        return NodeStats(uptime_s=90.0, tiers={"memory": TierStats()}, origins={}, read=read, counters={})
+        """Return figures of a node that has answered little."""
+        return node_stats()
 
     def _ask(self, **asked: object) -> None:
         self.asked = asked

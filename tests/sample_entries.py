@@ -110,7 +110,7 @@ def raw_entry(
 
 def same(one: Entry, other: Entry) -> bool:
     """Tell whether two entries agree in everything that is stored."""
-    names = [name for name in Entry.__slots__ if name != "_record"]
+    names = [name for name in Entry.__slots__ if not name.startswith("_")]
     return all(getattr(one, name) == getattr(other, name) for name in names)
 
 

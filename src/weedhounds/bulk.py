@@ -198,6 +198,10 @@ class Importer:
             joined = [e.key for e in entries if e.key in old and e.fetched_at < old[e.key].fetched_at]
             await self._read.discard(joined)  # tiers keep the newer of two entries; a joined one is as old as its parts
             await self._read.fill(entries)
+            for key in batch:
+                body = bodies[key]
+                if isinstance(body, PriceList):  # as this file tells it, not as it was joined with others
+                    self._read.observe_part(key, body, observed, old.get(key))
             self._report.entries += len(entries)
 
     def _entries(

@@ -25,15 +25,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock: ``now`` its Unix time, ``monotonic`` its monotonic time, both in seconds.
 
-    def now(self) -> float:
-        """Return the machine's Unix time, seconds."""
-        return time.time()
+    They are the functions of the standard library themselves: a hit in memory costs half a microsecond,
+    of which a method around each would be a tenth.
+    """
 
-    def monotonic(self) -> float:
-        """Return the machine's monotonic clock, seconds."""
-        return time.monotonic()
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
 
 
 class ScaledClock:

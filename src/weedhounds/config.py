@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +19,12 @@ ENV_PREFIX = "WEEDHOUNDS_"
 DEBUG_VARIABLE = "WEEDHOUNDS_DEBUG"
 """No setting: shows tracebacks of the command line."""
 CONFIG_FILE = "weedhounds.toml"
+RETENTION_DAYS = 90.0
+"""How long changes of prices are kept where nothing else is set, days."""
+
+
+HistoryType = Literal["product_pricing"]
+"""The data types of which changes are kept."""
 
 
 class _Section(BaseModel):
@@ -48,11 +54,41 @@ class CacheSettings(_Section):
     )  # fmt: skip
 
 
+def _retention_days() -> dict[HistoryType, float]:
+    return {"product_pricing": RETENTION_DAYS}
+
+
+class HistorySettings(_Section):
+    """The observed changes of prices and stock."""
+
+    enabled: bool = Field(True, description="Whether observed changes of price and stock are kept.")
+    retention_days: dict[HistoryType, Annotated[float, Field(gt=0, le=36_500)]] = Field(
+        default_factory=_retention_days,
+        description="How long changes are kept after they were seen, by data type, days.",
+    )
+
+    @property
+    def retention_s(self) -> float:
+        """Return how long changes of prices are kept, seconds."""
+        return self.retention_days.get("product_pricing", RETENTION_DAYS) * 86_400.0
+
+
 class DatabaseSettings(_Section):
     """The SQL tier."""
 
-    url: str | None = Field(None, description="sqlite:///PATH; default: weedhounds.sqlite3 in the data folder.")
+    url: str | None = Field(
+        None,
+        description="sqlite:///PATH or mysql://USER:PASSWORD@HOST[:PORT]/DATABASE; default: weedhounds.sqlite3 in the data folder.",
+        repr=False,
+    )  # fmt: skip
     busy_timeout_s: float = Field(2.0, gt=0, le=60, description="How long a locked database is waited for, seconds.")
+    timeout_s: float = Field(
+        5.0, gt=0, le=600, description="Longest time of one transaction on a MySQL or MariaDB server, seconds."
+    )
+    pool_size: int = Field(4, ge=1, le=64, description="Connections for reading to a MySQL or MariaDB server.")
+    max_bytes: int = Field(
+        4 * 2**30, ge=1 << 20, description="What entries may take; beyond it those that are spent or least valuable leave, bytes."
+    )  # fmt: skip
 
 
 class FetchSettings(_Section):
@@ -128,6 +164,7 @@ class Settings(_Section):
     )
     server: ServerSettings = ServerSettings()
     cache: CacheSettings = CacheSettings()
+    history: HistorySettings = HistorySettings()
     database: DatabaseSettings = DatabaseSettings()
     fetch: FetchSettings = FetchSettings()
     hunt: HuntSettings = HuntSettings()

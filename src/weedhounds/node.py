@@ -19,15 +19,22 @@ from yarl import URL
 
 from weedhounds import sources
 from weedhounds.bulk import Importer, ImportOptions, ImportReport
+from weedhounds.cache.address import Address, SqliteAddress, parse_address
+from weedhounds.cache.database import Database, database_of
 from weedhounds.cache.entry import Entry
-from weedhounds.cache.identity import IdentityIndex
+from weedhounds.cache.history import HistoryStore
+from weedhounds.cache.identity import IdentityStore, TolerantIndex
 from weedhounds.cache.memory import MemoryTier
-from weedhounds.cache.sql import SqliteTier
+from weedhounds.cache.purge import PurgeWatch, Scope
+from weedhounds.cache.recorder import HistoryRecorder, HistoryStats
+from weedhounds.cache.rendered import Rendered
 from weedhounds.cache.sqlite_file import SWITCH_INTERVAL_S
 from weedhounds.cache.tier import Tier, TierStats
 from weedhounds.clock import Clock, SystemClock
 from weedhounds.config import Settings, load_settings
-from weedhounds.errors import BadInput, ConfigError, NotFound, OriginUnavailable, SourceError
+from weedhounds.errors import BadInput, ConfigError, NotFound, OriginUnavailable, SourceError, TierUnavailable
+from weedhounds.hits import Hits
+from weedhounds.model.datatypes import DataType
 from weedhounds.model.keys import RecordKey
 from weedhounds.origins import SandboxClock, SandboxTerms, live_origins, sandbox_origins, scaled_clock
 from weedhounds.query.answer import DispensariesAnswer, HuntAnswer, RecordAnswer, StrainAnswer
@@ -35,23 +42,30 @@ from weedhounds.query.hunt import MAX_DEADLINE_S, Hunter
 from weedhounds.query.identity import identities_of
 from weedhounds.query.offers import provenance_of
 from weedhounds.query.places import Gazetteer
+from weedhounds.query.pricehistory import HistoryRequest, PriceHistory, price_history
+from weedhounds.query.rendering import record_answer
 from weedhounds.readthrough import Found, Origin, ReadStats, ReadThrough
 from weedhounds.sources.base import Call, Kind, OriginConfig
 from weedhounds.sources.fetch import Fetcher, OriginClient, OriginStats
-from weedhounds.telemetry import Counters, Trace
-from weedhounds.workers.pool import ParsePool
+from weedhounds.telemetry import Counters, Trace, get_logger
+from weedhounds.workers.pool import ParsePool, PoolStats
 
 DATABASE_FILE = "weedhounds.sqlite3"
+SETTLE_S = 2.0
+"""How long a question for prices over time waits until what was just observed is in the history."""
 T = TypeVar("T")
+log = get_logger("weedhounds.node")
 
 
 class NodeStats(msgspec.Struct, frozen=True, kw_only=True):
     """The live figures of a node; every count grows from its start."""
 
     uptime_s: float
+    read: ReadStats
     tiers: dict[str, TierStats]
     origins: dict[str, OriginStats]
-    read: ReadStats
+    history: HistoryStats
+    pool: PoolStats
     counters: dict[str, int]
 
 
@@ -61,6 +75,9 @@ class Node:
     Args:
         settings: default: file and environment (:func:`weedhounds.config.load_settings`).
         clock: the time of facts; default the machine's, or the sandbox's by ``clock.source``.
+
+    ``hit`` returns the answer that :meth:`record` gives, as bytes and without waiting, where the node is
+    ready and has the record fresh in memory; else ``None``. An age told in it may be ``REUSE_S`` too low.
 
     Example::
 
@@ -74,6 +91,7 @@ class Node:
         self._stack = AsyncExitStack()
         self._counters = Counters()
         self._is_ready = False
+        self.hit: Callable[[str], Rendered | None] = _no_hit
         self._started_s = 0.0
 
     async def __aenter__(self) -> Node:
@@ -83,12 +101,14 @@ class Node:
             await self._stack.aclose()
             raise
         self._is_ready = True
+        self.hit = self._hits.answer
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_ready = False
+        self.hit = _no_hit
         await self._stack.aclose()
 
     async def _start(self) -> None:
@@ -97,8 +117,13 @@ class Node:
         sys.setswitchinterval(SWITCH_INTERVAL_S)  # of the whole process: else a busy loop starves the SQL threads
         configs = await self._origin_configs()
         tiers, index = await self._tiers()
+        recorder = self._recorder = HistoryRecorder(
+            self._history, clock=self.clock, retention_s=settings.history.retention_s
+        )
+        recorder.start()
+        self._stack.push_async_callback(recorder.close)
         fetcher = await self._stack.enter_async_context(Fetcher(settings.fetch, self.clock))
-        pool = await self._stack.enter_async_context(
+        pool = self._pool = await self._stack.enter_async_context(
             ParsePool(settings.fetch.pool_workers, inline_bytes=settings.fetch.inline_parse_bytes)
         )
         self._clients = {o: OriginClient(config, fetcher, self._counters) for o, config in configs.items()}
@@ -113,8 +138,13 @@ class Node:
             settings=settings.cache,
             index=index,
             identities_of=identities_of,
+            history=recorder if settings.history.enabled else None,
+            direct_hits=self._memory.direct_hits,
+            shared=self._database.loads,
         )
         self._stack.push_async_callback(self._read.close)
+        limits = {o: config.terms.storage_limit_s for o, config in configs.items()}
+        self._hits = Hits(self._memory, self.clock, limits)
         self._hunter = Hunter(
             self._read,
             index,
@@ -150,19 +180,40 @@ class Node:
             except (SourceError, TimeoutError, ValueError) as error:
                 raise OriginUnavailable(f"no sandbox answers at {base}: {error}") from error
 
-    async def _tiers(self) -> tuple[list[Tier], IdentityIndex]:
+    async def _tiers(self) -> tuple[list[Tier], IdentityStore]:
         settings = self.settings
-        sql = SqliteTier(
-            database_path(settings),
-            clock=self.clock,
-            busy_timeout_s=settings.database.busy_timeout_s,
-            write_behind_s=settings.cache.write_behind_s,
-        )
-        index = IdentityIndex(sql.file)
-        await sql.open()
-        self._stack.push_async_callback(sql.close)
-        self._tiers_by_name: dict[str, Tier] = {"memory": MemoryTier(settings.cache.memory_bytes), "sql": sql}
-        return list(self._tiers_by_name.values()), index
+        database = self._database = database_for(settings, self.clock)
+        self._stack.push_async_callback(self._close_database)
+        try:
+            await database.open()
+        except TierUnavailable as error:
+            if not database.is_tried_again:
+                raise
+            log.warning("starting without the database", why=str(error))
+        self._memory = MemoryTier(settings.cache.memory_bytes)
+        self._history: HistoryStore = database.history
+        watch = PurgeWatch(database.new_purges, self._let_go)
+        watch.start()
+        self._stack.push_async_callback(watch.close)
+        return [self._memory, database.tier], TolerantIndex(database.identities)
+
+    async def _close_database(self) -> None:
+        """Commit what waits; what cannot be committed any more is told, and costs no answer that was given."""
+        try:
+            await self._database.close()
+        except TierUnavailable as error:
+            log.error("the database was left in haste", why=str(error))
+
+    async def _let_go(self, scope: Scope, moment: float) -> None:
+        """Let go in memory of what was purged, by this or another node, and fetched up to ``moment`` (Unix seconds).
+
+        A purge of more than a key empties the memory tier: what is left of it is a read of SQL away.
+        """
+        if scope.kind != "key":
+            await self._memory.close()
+            return
+        held = await self._memory.get_many([RecordKey.parse(scope.value)])
+        await self._memory.discard([key for key, entry in held.items() if entry.held_from <= moment])
 
     @property
     def is_ready(self) -> bool:
@@ -221,29 +272,76 @@ class Node:
         )
         return await self._hunter.dispensaries(request)
 
-    async def get(self, key: str, *, deadline_s: float | None = None, offline: bool = False) -> Entry | None:
+    async def get(
+        self, key: str, *, deadline_s: float | None = None, offline: bool = False, trace: Trace | None = None
+    ) -> Entry | None:
         """Return one record's entry, whose ``.record`` decodes on first use; ``None`` where nobody has it.
+
+        What the memory tier holds fresh is returned without waiting for anything.
+
+        Args:
+            trace: what the request costs is counted there.
 
         Raises:
             BadInput: not a key, or a key that no origin here can fill.
             SourceError: the origin failed and nothing servable is held.
         """
-        found = await self._lookup(key, deadline_s=deadline_s, offline=offline)
+        if deadline_s is not None:
+            self._deadline_s(deadline_s)
+        entry = self._hits.entry(key)
+        if entry is not None:
+            if trace is not None:
+                trace.found("memory")
+            return entry
+        found = await self._lookup(key, deadline_s=deadline_s, offline=offline, trace=trace)
         return found.entry if found is not None else None
 
     async def record(self, key: str, *, deadline_s: float | None = None, offline: bool = False) -> RecordAnswer | None:
         """Return one record with its provenance; ``None`` where nobody has it. Raises as :meth:`get`."""
-        found = await self._lookup(key, deadline_s=deadline_s, offline=offline)
+        if deadline_s is not None:
+            self._deadline_s(deadline_s)
+        entry = self._hits.entry(key)
+        if entry is not None:
+            found: Found | None = Found(entry, "memory")
+        else:
+            found = await self._lookup(key, deadline_s=deadline_s, offline=offline)
         if found is None:
             return None
         now = self.clock.now()
-        return RecordAnswer(
-            key=str(found.entry.key),
-            record=found.entry.record,
-            digest=found.entry.digest.hex(),
-            expires_at=round(found.entry.expires_at, 3),
-            is_stale=not found.entry.is_fresh(now),
-            provenance=provenance_of(found, now),
+        return record_answer(found.entry, provenance_of(found, now), is_stale=not found.entry.is_fresh(now))
+
+    async def price_history(
+        self,
+        key: str,
+        *,
+        since: float = 0.0,
+        product_id: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> PriceHistory | None:
+        """Return how the prices and stock of one shop changed, as this node saw it; ``None`` where it never did.
+
+        No origin is asked. What was fetched before the question is in the answer.
+
+        Args:
+            key: a ``product_pricing`` key.
+            since: Unix seconds; what was in force then is told too.
+            product_id: native id of one product; default all.
+            limit: 1..1,000 points; default 1,000.
+            cursor: ``next_cursor`` of the page before.
+
+        Raises:
+            BadInput: the question cannot be asked as it stands.
+            TierUnavailable: the history cannot be read.
+        """
+        parsed = RecordKey.parse(key)
+        if parsed.data_type is not DataType.PRODUCT_PRICING:
+            raise BadInput(f"prices over time need a product_pricing key, not {parsed}", key=key)
+        request = HistoryRequest.of(parsed, since, product_id=product_id, limit=limit, cursor=cursor)
+        await self._recorder.settle(SETTLE_S)
+        client = self._clients.get(parsed.origin)
+        return await price_history(
+            self._history, request, attribution=client.config.terms.attribution if client else None
         )
 
     async def strain(self, slug: str, *, deadline_s: float | None = None, offline: bool = False) -> StrainAnswer | None:
@@ -272,18 +370,41 @@ class Node:
         importer = Importer(self._read, origin, terms, options or ImportOptions(), clock=self.clock)
         return await importer.run(paths, progress=progress)
 
-    async def _lookup(self, text: str, *, deadline_s: float | None, offline: bool) -> Found | None:
+    async def _lookup(
+        self, text: str, *, deadline_s: float | None, offline: bool, trace: Trace | None = None
+    ) -> Found | None:
         key = RecordKey.parse(text)
         if key.origin not in self._clients and not offline:
             raise BadInput(f"origin {key.origin!r} is not configured here", key=text, origin=key.origin)
-        trace = Trace()
+        trace = trace or Trace()
         deadline = self.clock.monotonic() + self._deadline_s(deadline_s)
-        shops = await self._hunter.known_shop(key, trace=trace)
+        shops = {} if offline else await self._hunter.known_shop(key, trace=trace)
         result = await self._read.get_many([key], deadline=deadline, trace=trace, shops=shops, offline=offline)
         error = result.missing.get(key)
         if error is not None and not offline and not isinstance(error, NotFound):
             raise error
         return result.found.get(key)
+
+    async def purge(self, scopes: Sequence[Scope], why: str = "") -> int:
+        """Remove keys, all of an origin or data type, or everything, from tiers, identity index and price history.
+
+        What was fetched before is kept out, also where another node of the database writes it late;
+        those nodes let go of it in memory within seconds.
+
+        Args:
+            scopes: for example ``Scope.of_key(key)``, ``Scope("origin", "leafly")``, ``Scope("all")``.
+            why: noted with the purge.
+
+        Returns:
+            How many entries the SQL tier held.
+
+        Raises:
+            TierUnavailable: it may not have been done as a whole; doing it again does no harm.
+        """
+        removed = await self._database.purge(scopes, why)
+        for scope in scopes:
+            await self._let_go(scope, self.clock.now())
+        return removed
 
     def _deadline_s(self, deadline_s: float | None) -> float:
         chosen = self.settings.hunt.deadline_s if deadline_s is None else deadline_s
@@ -292,14 +413,48 @@ class Node:
         return chosen
 
     def stats(self) -> NodeStats:
-        """Return the live figures of tiers, origins and read path."""
+        """Return the live figures of read path, tiers, origins, history and job processes."""
         return NodeStats(
             uptime_s=round(self.clock.monotonic() - self._started_s, 3),
-            tiers={name: tier.stats() for name, tier in self._tiers_by_name.items()},
-            origins={origin: client.stats() for origin, client in self._clients.items()},
             read=self._read.stats(),
+            tiers=self._read.tier_stats(),
+            origins={origin: client.stats() for origin, client in self._clients.items()},
+            history=self._recorder.stats(),
+            pool=self._pool.stats(),
             counters=self._counters.snapshot(),
         )
+
+
+def _no_hit(_: str) -> None:
+    """Have nothing ready: what a node that is not ready answers at once."""
+
+
+def database_address(settings: Settings) -> Address:
+    """Return where the SQL tier is: ``database.url``, else a file in the data folder.
+
+    Raises:
+        ConfigError: ``database.url`` is no address.
+    """
+    url = settings.database.url
+    return SqliteAddress(settings.data_dir / DATABASE_FILE) if url is None else parse_address(url)
+
+
+def database_for(settings: Settings, clock: Clock) -> Database:
+    """Return the database that the settings name, not opened yet.
+
+    Raises:
+        ConfigError: ``database.url`` is no address.
+    """
+    return database_of(
+        database_address(settings),
+        clock=clock,
+        busy_timeout_s=settings.database.busy_timeout_s,
+        write_behind_s=settings.cache.write_behind_s,
+        timeout_s=settings.database.timeout_s,
+        pool_size=settings.database.pool_size,
+        max_bytes=settings.database.max_bytes,
+        stale_if_error_frac=settings.cache.stale_if_error_frac,
+    )
 
 
 def database_path(settings: Settings) -> Path:
@@ -308,10 +463,7 @@ def database_path(settings: Settings) -> Path:
     Raises:
         ConfigError: ``database.url`` is no SQLite address.
     """
-    url = settings.database.url
-    if url is None:
-        return settings.data_dir / DATABASE_FILE
-    path = url.removeprefix("sqlite:///")
-    if path == url or not path:
-        raise ConfigError(f"setting database.url: not a SQLite address (sqlite:///PATH): {url!r:.60}")
-    return Path(path)
+    address = database_address(settings)
+    if not isinstance(address, SqliteAddress):
+        raise ConfigError(f"setting database.url: not a SQLite address (sqlite:///PATH): {address.place}")
+    return address.path

@@ -14,7 +14,7 @@ import msgspec
 
 from weedhounds.cache.entry import record_digest
 from weedhounds.codec import encode_body
-from weedhounds.errors import SchemaMismatch, WeedHoundsError
+from weedhounds.errors import SchemaMismatch, SourceError, WeedHoundsError
 from weedhounds.model.keys import RecordKey
 from weedhounds.model.records import Body, LabResultList, StrainList
 from weedhounds.sources.assemble import assemble
@@ -98,7 +98,7 @@ def read_page(source: Source, load: Load, call: Call, body: bytes) -> Page:
             items=parsed.seen,
             skipped=len(parsed.skipped),
         )
-    except WeedHoundsError:
+    except SourceError:
         raise
     except Exception as error:
         raise SchemaMismatch(f"the answer cannot be stored: {type(error).__name__}") from error

@@ -19,8 +19,11 @@ import msgspec
 from weedhounds.cache.entry import Entry
 from weedhounds.cache.freshness import may_serve_stale_on_error, must_be_gone
 from weedhounds.cache.identity import IdentityStore
+from weedhounds.cache.lease import SharedLoads
+from weedhounds.cache.meter import Outcome, RequestMeter, RequestStats, TierMeter
 from weedhounds.cache.negative import NegativeEntries
-from weedhounds.cache.tier import Tier
+from weedhounds.cache.recorder import PriceObserver
+from weedhounds.cache.tier import Tier, TierStats
 from weedhounds.clock import Clock
 from weedhounds.config import CacheSettings
 from weedhounds.errors import (
@@ -38,7 +41,7 @@ from weedhounds.flight import Filling, Flight, Flights
 from weedhounds.loader import Loader, Origin, keys_of_flight, plan_loads
 from weedhounds.model.datatypes import DataType
 from weedhounds.model.keys import RecordKey
-from weedhounds.model.records import Body, Shop
+from weedhounds.model.records import Body, PriceList, Shop
 from weedhounds.sources.base import Load
 from weedhounds.sources.fetch import located
 from weedhounds.telemetry import Trace, get_logger
@@ -77,12 +80,24 @@ class ReadResult(msgspec.Struct):
 
 
 class ReadStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures of the read path since start."""
+    """Figures of the read path since start.
 
+    Args:
+        requests: what became of every key that was asked for; ``by_type`` the same by data type.
+        loads: loads started. ``joined``: times that somebody waited for another's load.
+        in_flight: loads that run now.
+        negative_entries: absences remembered now. ``negative_served``: times one was the answer.
+        stale_served: expired entries served because their origin failed.
+        tier_errors: times that a tier was skipped because it failed.
+    """
+
+    requests: RequestStats
+    by_type: dict[str, RequestStats]
     loads: int
     joined: int
     in_flight: int
     negative_entries: int
+    negative_served: int
     stale_served: int
     tier_errors: int
 
@@ -99,6 +114,10 @@ class ReadThrough:
         origins: by origin id.
         index: where identities are remembered; ``None`` for nowhere.
         identities_of: the merged identities of a record.
+        history: told of every price list that is stored; ``None`` for nobody.
+        direct_hits: requests that the first tier answered without the read path, by data type: counted by
+            whoever answers them, and read for the figures.
+        shared: makes the nodes that share the last tier load each thing once; ``None`` for a node alone.
         rng: draws the jitter of lifetimes.
 
     Bounds: loads in flight as many as are waited for; negative entries as :class:`NegativeEntries` says.
@@ -113,8 +132,12 @@ class ReadThrough:
         settings: CacheSettings,
         index: IdentityStore | None = None,
         identities_of: Callable[[Body], Iterable[str]] = _no_identities,
+        history: PriceObserver | None = None,
+        direct_hits: Mapping[DataType, int] | None = None,
+        shared: SharedLoads | None = None,
         rng: Random | None = None,
     ) -> None:
+        self._shared = shared
         self._tiers = tuple(tiers)
         self._origins = origins
         self._clock = clock
@@ -124,7 +147,10 @@ class ReadThrough:
         self._loader = Loader(clock, settings, rng or Random())
         self._flights = Flights()
         self._negative = NegativeEntries()
-        self._stale_served = 0
+        self._history = history
+        self._meters = {tier.name: TierMeter(None if depth else direct_hits) for depth, tier in enumerate(self._tiers)}
+        self._requests = RequestMeter(direct_hits)
+        self._negative_served = 0
         self._tier_errors = 0
         self._failing: set[str] = set()
 
@@ -145,32 +171,75 @@ class ReadThrough:
             shops: known shops by origin and native id, for origins whose addresses need a slug.
             offline: ask the tiers alone, and serve what they hold however old it is.
         """
-        started = self._clock.monotonic()
         wanted = tuple(dict.fromkeys(keys))
+        asking = _Asking(deadline, trace, _by_origin(shops or {}), {})
+        result = ReadResult({}, {}, {})
+        try:
+            await self._read(wanted, asking, result, offline=offline)
+        finally:
+            self._count(wanted, result)
+        for key in wanted:
+            if key in result.found:
+                trace.found(result.found[key].tier)
+        return result
+
+    async def _read(self, wanted: Sequence[RecordKey], asking: _Asking, result: ReadResult, *, offline: bool) -> None:
+        """Find or load every wanted key, into ``result``."""
+        started = self._clock.monotonic()
+        trace, deadline = asking.trace, asking.deadline
         timeout_s = TIER_TIMEOUT_S if offline else min(TIER_TIMEOUT_S, self._time_left_s(deadline))
         landing = self._flights.landings
         found, held = await self._look_up(wanted, trace, timeout_s=timeout_s, serves_expired=offline)
+        result.found.update(found)
         left = [key for key in wanted if key not in found]
         if late := self._flights.landed_since(left, landing):  # filled while the tiers were being asked
-            again, _ = await self._look_up(late, trace, timeout_s=timeout_s, serves_expired=offline)
-            found |= again
-            left = [key for key in left if key not in found]
-        result = ReadResult(found, {}, {})
+            again, _ = await self._look_up(late, trace, timeout_s=timeout_s, serves_expired=offline, is_counted=False)
+            result.found.update(again)
+            left = [key for key in left if key not in again]
         if offline:
-            result.missing = {key: NotFound("not held here", str(key), key.origin) for key in left}
+            result.missing.update((key, NotFound("not held here", str(key), key.origin)) for key in left)
         elif left:
-            errors = await self._load_missing(left, _Asking(deadline, trace, _by_origin(shops or {}), held), found)
-            elapsed_s = self._clock.monotonic() - started
-            self._settle(result, errors, held, elapsed_s)
-        for key in wanted:
-            if key in found:
-                trace.found(found[key].tier)
-        return result
+            asking.held.update(held)
+            errors = await self._load_missing(left, asking, result.found)
+            self._settle(result, errors, held, self._clock.monotonic() - started)
 
-    async def fill(self, entries: Sequence[Entry], trace: Trace | None = None) -> None:
-        """Store the entries in every tier and remember their identities; a tier that fails is skipped."""
+    def _count(self, wanted: Sequence[RecordKey], result: ReadResult) -> None:
+        """Count what became of each request; of one that was given up, what had not come is missing."""
+        for key in wanted:
+            found = result.found.get(key)
+            outcome: Outcome = "hits"
+            if found is None:
+                outcome = "missing"
+            elif found.tier == "origin":
+                outcome = "loaded"
+            elif key in result.stale_errors:
+                outcome = "stale"
+            self._requests.add(key.data_type, outcome)
+            if found is not None and found.is_stale:
+                self._meters[found.tier].served_stale(key.data_type)
+
+    async def fill(
+        self,
+        entries: Sequence[Entry],
+        trace: Trace | None = None,
+        *,
+        replaced: Mapping[RecordKey, Entry] | None = None,
+    ) -> None:
+        """Store the entries in every tier and remember their identities; a tier that fails is skipped.
+
+        The prices among them are handed to the history, but for imported ones: an import knows better
+        what it observed (:meth:`observe_part`).
+
+        Args:
+            replaced: the entries held before, where they are known.
+        """
         if not entries:
             return
+        if self._history is not None:
+            old = replaced or {}
+            for entry in entries:
+                if entry.key.data_type is DataType.PRODUCT_PRICING and not entry.pinned:
+                    self._history.observe(entry, old.get(entry.key))
         for tier in self._tiers:
             await self._ask(tier.put_many(entries), tier.name, None, trace)
         for entry in entries:
@@ -180,6 +249,11 @@ class ReadThrough:
             if pairs:
                 await self._ask(self._index.add_many(pairs), "identities", None, trace)
 
+    def observe_part(self, key: RecordKey, prices: PriceList, at: float, old: Entry | None = None) -> None:
+        """Tell the history of prices that are perhaps not all of the shop's, given at ``at`` (Unix seconds)."""
+        if self._history is not None:
+            self._history.observe_part(key, prices, at, old)
+
     async def discard(self, keys: Collection[RecordKey]) -> None:
         """Remove the keys from every tier: their entries are damaged, or must be gone."""
         for tier in self._tiers:
@@ -187,23 +261,41 @@ class ReadThrough:
 
     def stats(self) -> ReadStats:
         """Return the figures."""
+        requests = self._requests.total()
         return ReadStats(
+            requests=requests,
+            by_type=self._requests.by_type(),
             loads=self._flights.started,
             joined=self._flights.joined,
             in_flight=len(self._flights),
             negative_entries=len(self._negative),
-            stale_served=self._stale_served,
+            negative_served=self._negative_served,
+            stale_served=requests.stale,
             tier_errors=self._tier_errors,
         )
+
+    def tier_stats(self) -> dict[str, TierStats]:
+        """Return the figures of each tier, with what was asked of it, by data type too."""
+        return {tier.name: self._meters[tier.name].over(tier.stats()) for tier in self._tiers}
 
     async def close(self) -> None:
         """End the loads in flight; the tiers stay open."""
         await self._flights.close()
 
     async def _look_up(
-        self, wanted: Sequence[RecordKey], trace: Trace, *, timeout_s: float, serves_expired: bool
+        self,
+        wanted: Sequence[RecordKey],
+        trace: Trace,
+        *,
+        timeout_s: float,
+        serves_expired: bool,
+        is_counted: bool = True,
     ) -> tuple[dict[RecordKey, Found], dict[RecordKey, Found]]:
-        """Return what the tiers have to serve, and the expired entries they hold besides."""
+        """Return what the tiers have to serve, and the expired entries they hold besides.
+
+        Args:
+            is_counted: no request is counted twice: looking again for the same one is not.
+        """
         found: dict[RecordKey, Found] = {}
         held: dict[RecordKey, Found] = {}
         left: Collection[RecordKey] = wanted
@@ -211,7 +303,14 @@ class ReadThrough:
         for depth, tier in enumerate(self._tiers):
             if not left:
                 break
-            entries = await self._ask(tier.get_many(left), tier.name, {}, trace, timeout_s=timeout_s)
+            started = self._clock.monotonic()
+            entries = await self._ask(tier.get_many(left), tier.name, None, trace, timeout_s=timeout_s)
+            if entries is None:
+                continue
+            if is_counted:
+                meter = self._meters[tier.name]
+                meter.asked(left, entries)
+                meter.latency.observe(self._clock.monotonic() - started)
             served = []
             for key, entry in (await self._without_gone(entries, now)).items():
                 is_fresh = entry.is_fresh(now)
@@ -297,6 +396,7 @@ class ReadThrough:
                 flights[key] = flight
             elif absent is not None:
                 errors[key] = absent
+                self._negative_served += 1
             else:
                 to_plan[key.origin].append(key)
         for name, own in to_plan.items():
@@ -324,7 +424,19 @@ class ReadThrough:
         )
 
     async def _run(self, origin: Origin, load: Load, flight: Flight, held: Mapping[RecordKey, Entry]) -> Filling:
-        """Do what a flight is for: load, store, remember what is not there."""
+        """Do what a flight is for, unless another node of the same database has just done it."""
+        if self._shared is None:
+            return await self._fly(origin, load, flight, held)
+        name = min(map(str, keys_of_flight(load, {})))  # the same for whatever of a menu is asked for
+        async with self._shared.turn(name, load.keys, held, deadline=flight.deadline) as filled:
+            if not filled:
+                return await self._fly(origin, load, flight, held)
+            for tier in self._tiers[:-1]:  # the last one is where it was found
+                await self._ask(tier.put_many(list(filled.values())), tier.name, None, None)
+            return filled
+
+    async def _fly(self, origin: Origin, load: Load, flight: Flight, held: Mapping[RecordKey, Entry]) -> Filling:
+        """Load, store, remember what is not there."""
         try:
             entries = await self._loader.run(origin, load, deadline=flight.deadline, payer=flight, held=held)
         except NotFound as error:
@@ -336,7 +448,7 @@ class ReadThrough:
         except Exception as error:
             log.exception("load failed", origin=load.origin, what=load.what)
             raise OriginUnavailable(f"the load failed: {type(error).__name__}", origin=load.origin) from error
-        await self.fill(list(entries.values()))
+        await self.fill(list(entries.values()), replaced=held)
         return entries
 
     def _settle(
@@ -357,7 +469,6 @@ class ReadThrough:
             if stale is not None and not isinstance(error, NotFound) and self._may_serve(stale.entry):
                 result.found[key] = stale
                 result.stale_errors[key] = told
-                self._stale_served += 1
             else:
                 result.missing[key] = told
 
@@ -393,7 +504,7 @@ class _Asking(msgspec.Struct, frozen=True):
     deadline: float | None
     trace: Trace
     shops: Mapping[str, Mapping[str, Shop]]
-    held: Mapping[RecordKey, Found]
+    held: dict[RecordKey, Found]
 
 
 def _by_origin(shops: Mapping[tuple[str, str], Shop]) -> dict[str, dict[str, Shop]]:

@@ -27,6 +27,11 @@ MAX_NAMES = 256
 LATENCY_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Upper bounds of the latency buckets, seconds; one more bucket holds what is longer."""
 
+TIER_BOUNDS_S = (
+    0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0
+)  # fmt: skip
+"""Upper bounds of the buckets for the answers of tiers, which take from microseconds on."""
+
 _MASK = "***"
 _SECRET_NAME = re.compile(r"key$|keys$|secret|token|passw|authori[sz]ation|cookie|credential", re.I)
 _PLAIN_NAMES = frozenset({"key", "keys", "record_key"})  # record keys are no secrets

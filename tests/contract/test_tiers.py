@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 import pytest
 
 from sample_entries import NOW, menu_entry, menu_key, raw_entry, same
+from sql_kits import KINDS, kit_of
 from weedhounds.cache.entry import Entry
 from weedhounds.cache.memory import MemoryTier
-from weedhounds.cache.sql import SqliteTier
+from weedhounds.cache.sql import SqlTier
 from weedhounds.cache.tier import Tier
 from weedhounds.clock import ManualClock
 from weedhounds.model.datatypes import DataType
@@ -19,23 +19,25 @@ from weedhounds.model.keys import RecordKey, near_key
 from weedhounds.model.provenance import ShareScope
 
 
-@pytest.fixture(params=["memory", "sql, waiting", "sql, committed"])
-async def tier(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Tier]:
-    """Yield each tier in turn; the SQL tier once with entries that wait and once with committed ones."""
+@pytest.fixture(params=["memory", *(f"{kind}, {state}" for kind in KINDS for state in ("waiting", "committed"))])
+async def tier(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIterator[Tier]:
+    """Yield each tier in turn; the SQL tiers once with entries that wait and once with committed ones."""
     if request.param == "memory":
         memory = MemoryTier(1 << 26)
         yield memory
         await memory.close()
         return
+    name, _, state = request.param.partition(", ")
     # Ten seconds: within a test nothing is committed unless it is asked for.
-    kind = _Committing if "committed" in request.param else SqliteTier
-    sql = kind(tmp_path / "tier.sqlite3", clock=clock, write_behind_s=10)
-    await sql.open()
+    backend = kit_of(name, request).backend(clock, write_behind_s=10)
+    sql = (_Committing if state == "committed" else SqlTier)(backend, clock=clock)
+    await backend.open()
+    await sql.load()
     yield sql
     await sql.close()
 
 
-class _Committing(SqliteTier):
+class _Committing(SqlTier):
     """The SQL tier, with a commit after every put."""
 
     async def put_many(self, entries: Sequence[Entry]) -> None:

@@ -12,8 +12,12 @@ from weedhounds.api.app import routes_described
 from weedhounds.api.description import describe
 from weedhounds.api.middleware import MAX_IN_FLIGHT
 from weedhounds.api.problems import Problem, problem_types
+from weedhounds.cache.meter import RequestStats
+from weedhounds.cache.recorder import HistoryStats
+from weedhounds.cache.tier import TierStats, TypeStats
 from weedhounds.config import HuntSettings
 from weedhounds.model.provenance import Provenance
+from weedhounds.node import NodeStats
 from weedhounds.query.answer import (
     DispensariesAnswer,
     FoundOffer,
@@ -24,6 +28,11 @@ from weedhounds.query.answer import (
     RecordAnswer,
     StrainAnswer,
 )
+from weedhounds.query.pricehistory import PriceHistory, PricePoint
+from weedhounds.readthrough import ReadStats
+from weedhounds.sources.fetch import OriginStats
+from weedhounds.telemetry import LatencySummary
+from weedhounds.workers.pool import PoolStats
 
 PAGE = page("docs/reference/http.md")
 PATHS = describe(routes_described())["paths"]
@@ -34,6 +43,11 @@ TABLES: list[tuple[str, str, type[msgspec.Struct]]] = [
     ("A hunt's answer", "field of `provenance`", Provenance),
     ("A record's answer", "field", RecordAnswer),
     ("A strain's answer", "field", StrainAnswer),
+    ("Prices over time", "field of a history", PriceHistory),
+    ("Prices over time", "field of a point", PricePoint),
+    ("The node's figures", "field of `/v1/stats`", NodeStats),
+    ("The node's figures", "field of `read`", ReadStats),
+    ("The node's figures", "field of a tier", TierStats),
 ]
 
 
@@ -82,7 +96,13 @@ def test_every_field_of_an_answer_is_explained(section: str, first: str, struct:
     assert [row[0].strip("`") for row in table(section, first)] == list(struct.__struct_fields__)
 
 
-@pytest.mark.parametrize("struct", [OfferShop, NearbyShop, DispensariesAnswer, Problem], ids=lambda s: s.__name__)
+SMALLER: list[type[msgspec.Struct]] = [
+    OfferShop, NearbyShop, DispensariesAnswer, Problem,
+    RequestStats, TypeStats, OriginStats, HistoryStats, PoolStats, LatencySummary,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("struct", SMALLER, ids=lambda s: s.__name__)
 def test_every_field_of_a_smaller_part_is_named(struct: type[msgspec.Struct]) -> None:
     assert [field for field in struct.__struct_fields__ if f"`{field}`" not in PAGE.text] == []
 

@@ -16,7 +16,7 @@ from weedhounds.model.datatypes import LIFETIMES, DataType
 UNITS = {"min": 60.0, "h": 3600.0, "d": 86400.0}
 SIZES = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 BOUNDS = [row for row in page("docs/limits.md").rows(3) if "`" in row[2]]
-DOTTED = re.compile(r"(server|cache|database|fetch|hunt|clock|log|origins)(\.\w+)+")
+DOTTED = re.compile(r"(server|cache|history|database|fetch|hunt|clock|log|origins)(\.\w+)+")
 METHODS = re.compile(r"weedhounds(\.\w+)+")
 
 

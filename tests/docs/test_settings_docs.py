@@ -78,11 +78,17 @@ VALUES: dict[str, tuple[str, object]] = {
     "format": ("json", "json"),
     "share": ("circle", "circle"),
     "currency": ("CAD", "CAD"),
+    "max_bytes": ("2000000", 2_000_000),
     **dict.fromkeys(("memory_bytes", "max_body_bytes"), ("3000000", 3000000)),
     **dict.fromkeys(("sandbox_url", "host", "url", "user_agent", "base_url"), ("x", "x")),
 }
 """What each setting is set to that does not take a 3."""
-TABLES = {"lifetimes_s": "dispensary_menu", "options": "build_id", "keys": "search_key"}
+TABLES = {
+    "lifetimes_s": "dispensary_menu",
+    "retention_days": "product_pricing",
+    "options": "build_id",
+    "keys": "search_key",
+}
 """The settings that are tables, and a name in each."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mariadb import is_installed
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+NEEDS_MARIADB = pytest.mark.skipif(not (is_installed() or os.environ.get("CI")), reason="MariaDB is not installed")
+NEEDS_WRK = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 
 
 @pytest.mark.e2e
@@ -21,6 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         "bench_flight",
         "bench_loop",
         "bench_memory",
+        "bench_memory_tier",
+        "bench_representations",
+        pytest.param("bench_fastpath", marks=NEEDS_WRK),
+        pytest.param("bench_sql", marks=NEEDS_MARIADB),
+        "bench_statistics",
         pytest.param("bench_parse", marks=pytest.mark.recorded),
     ],
 )

@@ -272,7 +272,7 @@ async def test_damaged_pages_fail_reads_without_a_hang(path: Path) -> None:
     entries = await _filled(path)
     content = bytearray(path.read_bytes())
     rubbish = b"\xa5" * 4096
-    for page in range(9, len(content) // 4096):
+    for page in range(30, len(content) // 4096):  # behind the roots of all tables
         content[page * 4096 : (page + 1) * 4096] = rubbish
     path.write_bytes(content)
     async with opened(path) as tier:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from random import Random
 
 import pytest
 import sqlite_child
@@ -57,30 +55,6 @@ async def opened(path: Path) -> SqliteTier:
 async def held(tier: SqliteTier, numbers: range) -> dict[int, Entry]:
     keys = {numbered(number).key: number for number in numbers}
     return {keys[key]: entry for key, entry in (await tier.get_many(list(keys))).items()}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-async def test_whatever_was_flushed_survives_ten_kills(path: Path) -> None:
-    rng = Random(20_250_615)
-    flushed = 0
-    for _ in range(10):
-        with child("write_for_ever", path, flushed) as process:
-            assert next_line(process) == "open"
-            for _ in range(rng.randrange(1, 40)):
-                flushed = int(next_line(process).split()[1])
-            process.send_signal(signal.SIGKILL)
-            # What it said before it died counts too.
-            for line in rest(process):
-                flushed = int(line.split()[1])
-            assert process.wait() == -signal.SIGKILL
-        tier = await opened(path)
-        found = await held(tier, range(flushed))
-        assert tier.stats().entries >= flushed
-        await tier.close()
-        assert len(found) == flushed
-        assert all(entry.body == numbered(number).body for number, entry in found.items())
-        assert all(entry.digest == numbered(number).digest for number, entry in found.items())
 
 
 async def test_two_processes_see_each_others_entries(path: Path) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
-from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from mariadb import MariaDb
 from sample_entries import menu_key, raw_entry, same
+from sql_kits import Kit
+from weedhounds.cache.database import Database
 from weedhounds.cache.entry import Entry
 from weedhounds.cache.memory import MemoryTier
-from weedhounds.cache.sql import SqliteTier
+from weedhounds.cache.purge import Scope
 from weedhounds.cache.tier import Tier
 from weedhounds.clock import ManualClock
 from weedhounds.model.keys import RecordKey
@@ -108,30 +112,51 @@ class MemoryMachine(TierMachine):
             assert self.tier.stats().entries == len(self.model)
 
 
-class SqliteMachine(TierMachine):
-    """The SQL tier, with commits and restarts at any moment."""
+class SqlMachine(TierMachine):
+    """The SQL tier, with commits, restarts, purges and a second node at any moment."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="weedhounds-test-")
+    node: Database
+
+    def kit(self) -> Kit:
+        """Return an empty database."""
+        raise NotImplementedError
 
     async def make(self) -> Tier:
-        tier = SqliteTier(Path(self.folder.name) / "tier.sqlite3", clock=self.clock, write_behind_s=10)
-        await tier.open()
-        return tier
+        if not hasattr(self, "database"):
+            self.database = self.kit()
+        self.node = self.database.database(self.clock)
+        await self.node.open()
+        return self.node.tier
 
     @rule()
     def flush(self) -> None:
-        assert isinstance(self.tier, SqliteTier)
-        self.runner.run(self.tier.flush())
+        self.runner.run(self.node.tier.flush())
         assert self.tier.stats().entries == len(self.model)
 
     @rule()
     def restart(self) -> None:
-        self.runner.run(self.tier.close())
+        self.runner.run(self.node.close())
         self.tier = self.runner.run(self.make())
         self.asked = self.puts = 0
         assert self.tier.stats().entries == len(self.model)
+
+    @rule(gone=some_shops)
+    def purge(self, gone: list[int]) -> None:
+        held = [self.model.pop(key) for key in {menu_key(shop) for shop in gone} if key in self.model]
+        scopes = [Scope.of_key(menu_key(shop)) for shop in gone]
+        assert self.runner.run(self.node.purge(scopes)) == len(held)
+        self.clock.advance(10)  # what is put from now on was fetched later
+
+    @rule(asked=some_shops)
+    def another_node_looks(self, asked: list[int]) -> None:
+        async def look() -> dict[RecordKey, Entry]:
+            await self.node.tier.flush()
+            async with self.database.opened(self.clock) as other:
+                return await other.tier.get_many([menu_key(shop) for shop in asked])
+
+        found = self.runner.run(look())
+        assert set(found) == {menu_key(shop) for shop in asked} & set(self.model)
+        assert all(same(entry, self.model[key]) for key, entry in found.items())
 
     @rule(seed=st.integers(0, 99))
     def everything_at_once(self, seed: int) -> None:
@@ -144,8 +169,7 @@ class SqliteMachine(TierMachine):
         async def storm() -> None:
             calls = [self.tier.put_many([entry]) for entry in entries]
             looks = [self.tier.get_many([entry.key for entry in entries]) for _ in range(3)]
-            assert isinstance(self.tier, SqliteTier)
-            await asyncio.gather(*calls, *looks, self.tier.flush())
+            await asyncio.gather(*calls, *looks, self.node.tier.flush())
 
         self.runner.run(storm())
         self.puts += 4
@@ -153,11 +177,48 @@ class SqliteMachine(TierMachine):
         self.model.update({entry.key: entry for entry in entries})
 
     def teardown(self) -> None:
+        if hasattr(self, "tier"):
+            found = self.runner.run(self.tier.get_many([menu_key(shop) for shop in range(12)]))
+            self.runner.run(self.node.close())
+            assert set(found) == set(self.model)
+            assert self.database.count() == len(self.model)
+        self.runner.close()
+
+
+class SqliteMachine(SqlMachine):
+    """On a file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory(prefix="weedhounds-test-")
+
+    def kit(self) -> Kit:
+        return Kit(f"sqlite:///{self.folder.name}/tier.sqlite3")
+
+    def teardown(self) -> None:
         super().teardown()
         self.folder.cleanup()
 
 
+class MariaDbMachine(SqlMachine):
+    """On the test run's server."""
+
+    server: MariaDb
+
+    def kit(self) -> Kit:
+        return Kit(self.server.empty_database(), self.server)
+
+
+@pytest.fixture
+def server_of_machine(mariadb: MariaDb) -> None:
+    """Give the machine its server: it is no fixture's child."""
+    MariaDbMachine.server = mariadb
+
+
+MANY = 40 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 1
 TestMemoryTier = MemoryMachine.TestCase
-TestMemoryTier.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMemoryTier.settings = settings(max_examples=60 * MANY, stateful_step_count=40, deadline=None)
 TestSqliteTier = SqliteMachine.TestCase
-TestSqliteTier.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestSqliteTier.settings = settings(max_examples=25 * MANY, stateful_step_count=30, deadline=None)
+TestMariaDbTier = pytest.mark.usefixtures("server_of_machine")(MariaDbMachine.TestCase)
+TestMariaDbTier.settings = settings(max_examples=10 * MANY, stateful_step_count=25, deadline=None)

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,26 @@ def test_the_time_of_a_file_is_what_the_answer_or_its_name_says(tmp_path: Path) 
 def test_a_file_that_is_no_file_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput):
         read_file(tmp_path)
+
+
+async def test_prices_of_files_stand_in_the_history_at_their_own_times_whichever_comes_first(tmp_path: Path) -> None:
+    files = {date: tmp_path / f"menu_{date}.json" for date in ("2024-01-01", "2024-02-01", "2024-03-01")}
+    files["2024-01-01"].write_bytes(_menu((1, "Blue Dream", 35), (2, "OG Kush", 40)))
+    files["2024-02-01"].write_bytes(_menu((1, "Blue Dream", 30)))
+    files["2024-03-01"].write_bytes(_menu((1, "Blue Dream", 30), (3, "Sour Diesel", 50)))
+    for n, order in enumerate(permutations(files.values())):
+        async with Node(load_settings(data_dir=tmp_path / f"node{n}", fetch={"pool_workers": 0})) as node:
+            await node.import_files("weedmaps", order)
+            await node.import_files("weedmaps", order)
+            history = await node.price_history("product_pricing:weedmaps:7")
+        assert history is not None
+        assert [(_day(p.at), p.product_id, p.price and str(p.price.amount)) for p in history.changes] == [
+            ("2024-01-01", "1", "35.00"),
+            ("2024-01-01", "2", "40.00"),
+            ("2024-02-01", "1", "30.00"),
+            ("2024-03-01", "3", "50.00"),
+        ]
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).date().isoformat()

@@ -61,3 +61,12 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str) -> Non
 def test_a_named_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read settings file"):
         load_settings(tmp_path / "absent.toml")
+
+
+def test_the_retention_of_history_is_by_data_type_and_in_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().history.retention_s == 90 * 86_400
+    assert load_settings(history={"retention_days": {"product_pricing": 2}}).history.retention_s == 2 * 86_400
+    for wrong in ({"menus": 3}, {"product_pricing": 0}, {"product_pricing": float("inf")}):
+        with pytest.raises(ConfigError, match=r"history\.retention_days"):
+            load_settings(history={"retention_days": wrong})

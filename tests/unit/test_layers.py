@@ -13,7 +13,7 @@ import weedhounds
 ROOT = Path(weedhounds.__file__).parent
 LAYERS = (
     "errors", "clock", "config", "telemetry", "model", "policy", "sources", "codec", "ttl", "cache", "dht",
-    "pages", "workers", "flight", "loader", "readthrough", "origins", "bulk", "query", "node", "api", "dashboard", "sandbox", "perf", "sim", "cli",
+    "pages", "workers", "flight", "loader", "readthrough", "origins", "bulk", "query", "hits", "node", "api", "dashboard", "sandbox", "perf", "sim", "cli",
 )  # fmt: skip
 """Earlier may not import later. The command line is the outermost: it starts all the others."""
 

@@ -21,4 +21,15 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_the_node_offers_what_the_docs_promise() -> None:
     offered = {name for name, _ in inspect.getmembers(weedhounds.Node) if not name.startswith("_")}
-    assert offered == {"dispensaries", "get", "hunt", "import_files", "is_ready", "record", "stats", "strain"}
+    assert offered == {
+        "dispensaries",
+        "get",
+        "hunt",
+        "import_files",
+        "is_ready",
+        "price_history",
+        "purge",
+        "record",
+        "stats",
+        "strain",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from random import Random
 
@@ -661,3 +662,131 @@ async def test_closing_ends_loads_in_flight(world: World) -> None:
     await turns()
     await world.read.close()
     assert "ended" in str((await asking).missing[menu_key("7")])
+
+
+class Observed:
+    """Notes what the history is told."""
+
+    def __init__(self) -> None:
+        self.whole: list[tuple[RecordKey, Entry | None]] = []
+        self.parts: list[tuple[RecordKey, float]] = []
+
+    def observe(self, entry: Entry, old: Entry | None = None) -> None:
+        self.whole.append((entry.key, old))
+
+    def observe_part(self, key: RecordKey, prices: PriceList, at: float, old: Entry | None = None) -> None:
+        self.parts.append((key, at))
+
+
+async def test_fetched_prices_are_handed_to_the_history_with_what_they_replace(world: World) -> None:
+    observed = Observed()
+    world.read._history = observed
+    old = world.entry(price_key("7"), age_s=1000, lifetime_s=600)
+    await world.sql.put_many([old])
+    world.client.page("7", ["a"])
+    await world.get(menu_key("7"), price_key("7"))
+    assert observed.whole == [(price_key("7"), old)]
+
+
+async def test_imported_prices_are_handed_over_by_the_import_alone(world: World) -> None:
+    observed = Observed()
+    world.read._history = observed
+    entry = world.entry(price_key("7"), age_s=0, lifetime_s=600, pinned_at=1.0)
+    await world.read.fill([entry, world.entry(menu_key("7"), age_s=0, lifetime_s=600)])
+    assert observed.whole == []
+    record = entry.record
+    assert isinstance(record, PriceList)
+    world.read.observe_part(price_key("7"), record, 5.0)
+    assert observed.parts == [(price_key("7"), 5.0)]
+
+
+async def test_each_request_is_counted_by_what_became_of_it(world: World) -> None:
+    world.client.page("1", ["a"])
+    world.client.answers["/menu/2#0"] = OriginUnavailable("down")
+    world.client.answers["/menu/3#0"] = NotFound("no such shop")
+    stale = world.entry(menu_key("2"), age_s=3700, lifetime_s=3600)
+    await world.memory.put_many([stale])
+    await world.get(menu_key("1"), price_key("1"), menu_key("2"), menu_key("3"))
+    await world.get(menu_key("1"), menu_key("1"), menu_key("3"))
+    stats = world.read.stats()
+    menus = stats.by_type["dispensary_menu"]
+    assert (menus.requests, menus.hits, menus.misses) == (5, 1, 4)
+    assert (menus.loaded, menus.stale, menus.missing) == (1, 1, 2)
+    assert stats.requests.requests == 6
+    assert (stats.negative_served, stats.stale_served) == (1, 1)
+    memory, sql = world.read.tier_stats()["memory"], world.read.tier_stats()["sql"]
+    assert (memory.hits, memory.misses, memory.stale) == (2, 4, 1)
+    assert (sql.hits, sql.misses) == (0, 5)
+    assert memory.by_type["dispensary_menu"].stale == 1
+    assert memory.latency is not None
+    assert memory.latency.count == 2
+
+
+async def test_what_is_served_offline_though_expired_is_a_hit_that_is_stale(world: World) -> None:
+    await world.sql.put_many([world.entry(menu_key("1"), age_s=9000, lifetime_s=3600)])
+    await world.read.get_many([menu_key("1"), menu_key("2")], deadline=None, trace=Trace(), offline=True)
+    requests = world.read.stats().requests
+    assert (requests.hits, requests.stale, requests.missing) == (1, 0, 1)
+    assert world.read.tier_stats()["sql"].stale == 1
+
+
+async def test_hits_without_the_read_path_are_requests_and_hits_of_the_first_tier(clock: ManualClock) -> None:
+    direct = {DataType.DISPENSARY_MENU: 3}
+    memory, sql = DictTier("memory"), DictTier("sql")
+    read = ReadThrough(tiers=[memory, sql], origins={}, clock=clock, settings=CacheSettings(), direct_hits=direct)
+    await read.get_many([menu_key("1")], deadline=None, trace=Trace(), offline=True)
+    direct[DataType.DISPENSARY_MENU] += 1
+    assert (read.stats().requests.requests, read.stats().requests.hits) == (5, 4)
+    tiers = read.tier_stats()
+    assert (tiers["memory"].hits, tiers["memory"].misses, tiers["memory"].hit_ratio) == (4, 1, 0.8)
+    assert (tiers["sql"].hits, tiers["sql"].misses) == (0, 1)
+
+
+async def test_a_tier_that_fails_is_not_asked_in_the_figures(world: World) -> None:
+    world.sql.is_down = True
+    world.client.page("1", ["a"])
+    await world.get(menu_key("1"))
+    assert (world.read.tier_stats()["sql"].misses, world.read.tier_stats()["memory"].misses) == (0, 1)
+
+
+async def test_64_concurrent_clients_are_counted_exactly(world: World) -> None:
+    """Cold keys, warm ones, joined loads, loads that land meanwhile, absences, failures, clients that leave."""
+    rng = Random(7)
+    shops = [str(n) for n in range(12)]
+    for shop in shops:
+        world.client.page(shop, ["a"])
+    world.client.answers["/menu/3#0"] = OriginUnavailable("down")
+    world.client.answers["/menu/4#0"] = NotFound("no such shop")
+    world.client.gates["/menu/5#0"] = asyncio.Event()
+    outside: dict[DataType, int] = defaultdict(int)
+    at_once = world.sql.get_many
+
+    async def later(keys: Collection[RecordKey]) -> dict[RecordKey, Entry]:
+        await turns(4)
+        return await at_once(keys)
+
+    world.sql.get_many = later  # type: ignore[method-assign]
+
+    async def client(number: int) -> None:
+        for _ in range(20):
+            make = rng.choice((menu_key, price_key))
+            keys = {make(shop) for shop in rng.sample(shops, rng.randint(1, 4))}
+            for key in keys:
+                outside[key.data_type] += 1
+            asking = asyncio.create_task(world.get(*keys))
+            if number % 8 == 0 or menu_key("5") in keys or price_key("5") in keys:
+                await turns(rng.randint(1, 9))
+                asking.cancel()
+            await asyncio.wait([asking])
+            if rng.random() < 0.2:
+                await world.read.discard([menu_key(rng.choice(shops))])
+
+    await asyncio.gather(*(client(number) for number in range(64)))
+    stats, memory = world.read.stats(), world.read.tier_stats()["memory"]
+    assert stats.joined > 0
+    assert {name: each.requests for name, each in stats.by_type.items()} == {t.value: n for t, n in outside.items()}
+    for name, each in stats.by_type.items():
+        assert each.hits + each.misses == each.requests
+        tier = memory.by_type[name]
+        assert tier.hits + tier.misses == each.requests
+    assert memory.hits + memory.misses == sum(outside.values())

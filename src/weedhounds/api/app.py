@@ -13,17 +13,19 @@ from litestar.types import ASGIApp
 from weedhounds.api.asked import Asked
 from weedhounds.api.description import describe, description_routes
 from weedhounds.api.dispensaries import dispensaries
+from weedhounds.api.fastpath import FastPath
 from weedhounds.api.health import healthz, ready_guard, readyz
 from weedhounds.api.hunts import hunt
 from weedhounds.api.listen import allowed_hosts
 from weedhounds.api.menus import menu
-from weedhounds.api.middleware import Conditional, HostChecked, Observed
+from weedhounds.api.metrics import metrics
+from weedhounds.api.middleware import Conditional, HostChecked, Hosts, Observed, Requests
 from weedhounds.api.prices import prices
 from weedhounds.api.problems import respond
 from weedhounds.api.stats import stats
 from weedhounds.api.strains import strain
 
-QUESTIONS: tuple[HTTPRouteHandler, ...] = (hunt, dispensaries, menu, prices, strain, stats)
+QUESTIONS: tuple[HTTPRouteHandler, ...] = (hunt, dispensaries, menu, prices, strain, stats, metrics)
 """The routes that need a node which is ready."""
 HEALTH: tuple[HTTPRouteHandler, ...] = (healthz, readyz)
 
@@ -44,7 +46,9 @@ def create_app(node: Asked) -> ASGIApp:
         logging_config=None,
         state=State({"node": node}),
     )
-    return Observed(HostChecked(Conditional(app), allowed_hosts(node.settings.server)), node.clock)
+    hosts, requests = Hosts(allowed_hosts(node.settings.server)), Requests()
+    observed = Observed(HostChecked(Conditional(app), hosts), node.clock, requests)
+    return FastPath(observed, node, hosts, requests)
 
 
 def routes_described() -> list[HTTPRouteHandler]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from weedhounds.cache.rendered import Rendered
 from weedhounds.clock import Clock
 from weedhounds.config import Settings
 from weedhounds.node import NodeStats
 from weedhounds.query.answer import DispensariesAnswer, HuntAnswer, RecordAnswer, StrainAnswer
+from weedhounds.query.pricehistory import PriceHistory
 
 
 class Asked(Protocol):
@@ -60,6 +63,23 @@ class Asked(Protocol):
 
     async def record(self, key: str, *, deadline_s: float | None = None, offline: bool = False) -> RecordAnswer | None:
         """Return one record with its provenance."""
+        ...
+
+    @property
+    def hit(self) -> Callable[[str], Rendered | None]:
+        """Return what gives a record's answer by its key, as bytes, where that needs no waiting."""
+        ...
+
+    async def price_history(
+        self,
+        key: str,
+        *,
+        since: float = 0.0,
+        product_id: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> PriceHistory | None:
+        """Return how the prices of one shop changed."""
         ...
 
     async def strain(self, slug: str, *, deadline_s: float | None = None, offline: bool = False) -> StrainAnswer | None:

@@ -5,13 +5,35 @@ Answers hold data that their terms may forbid to share: ``Cache-Control`` is alw
 
 from __future__ import annotations
 
-from weedhounds.query.answer import ByTier, HuntAnswer, RecordAnswer
+from typing import Protocol
+
+from weedhounds.model.provenance import Provenance
+from weedhounds.query.answer import ByTier, HuntAnswer
 
 CACHE_NAME = "weedhounds"
 _SLOWEST_LAST = ("memory", "sql", "peers", "origin")
 
 
-def record_headers(answer: RecordAnswer) -> dict[str, str]:
+class Dated(Protocol):
+    """A record's answer, as an object or as bytes, as far as its header fields need it."""
+
+    @property
+    def digest(self) -> str:
+        """Return the record's digest, hex."""
+        ...
+
+    @property
+    def expires_at(self) -> float:
+        """Return the moment of expiry, Unix seconds."""
+        ...
+
+    @property
+    def provenance(self) -> Provenance:
+        """Return where the record came from, and how old it is."""
+        ...
+
+
+def record_headers(answer: Dated) -> dict[str, str]:
     """Return the fields of one record's answer.
 
     ``ETag`` is weak: the same record fetched at the same time, while its age moves on. ``max-age``

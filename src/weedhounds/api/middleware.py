@@ -1,13 +1,17 @@
 """What surrounds every request: its id, its log line, the Host check, HEAD, conditional answers.
 
 Pure ASGI, outermost first: :class:`Observed` (request id, log line, bound on requests in
-flight), :class:`HostChecked`, :class:`Conditional` (HEAD, ETag, 304).
+flight), :class:`HostChecked`, :class:`Conditional` (HEAD, ETag, 304). The rules that the fast path
+applies too stand here once: :class:`Requests`, :class:`Hosts`, :func:`is_known`.
 """
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
+from functools import lru_cache
 from typing import cast
 
 import blake3
@@ -23,15 +27,65 @@ from weedhounds.telemetry import bind_request_id, get_logger
 MAX_IN_FLIGHT = 1000
 """Requests answered at once; more get a 503 that says to come again."""
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 _TAG_BYTES = 16
+_HOSTS_REMEMBERED = 64
 
-Fields = list[tuple[bytes, bytes]]
+Field = tuple[bytes, bytes]
+Fields = list[Field]
+NOSNIFF: Field = (b"x-content-type-options", b"nosniff")
+"""No answer may be taken for another kind of document."""
 
 
-def _field(scope: HTTPScope, name: bytes) -> str | None:
-    value = next((v for n, v in scope["headers"] if n == name), None)
-    return None if value is None else value.decode("latin-1")
+def field_of(headers: Iterable[Field], name: bytes) -> bytes | None:
+    """Return the value of a request's field, the first one where it came more than once."""
+    for each, value in headers:
+        if each == name:
+            return value
+    return None
+
+
+def list_of(headers: Iterable[Field], name: bytes) -> str | None:
+    """Return the values of a field that is a list, joined (RFC 9110 section 5.3)."""
+    values = [value.decode("latin-1") for each, value in headers if each == name]
+    return ", ".join(values) if values else None
+
+
+class Requests:
+    """The requests being served, on whichever path: their ids, and how many there are at once.
+
+    New ids count on from a random number: unlike those of another node or run, and no secret.
+    """
+
+    __slots__ = ("_numbers", "in_flight")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self._numbers = itertools.count(int.from_bytes(os.urandom(8), "big") >> 1)
+
+    def name(self, given: bytes | None) -> bytes:
+        """Return the id of a request: the one that came with it where it is usable, else a new one."""
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        return b"%016x" % next(self._numbers)
+
+
+class Hosts:
+    """The Host names that are answered to.
+
+    Args:
+        names: lower case, without port; ``None`` for any.
+
+    Bounds: the last ``_HOSTS_REMEMBERED`` fields seen are remembered with their verdict.
+    """
+
+    def __init__(self, names: frozenset[str] | None) -> None:
+        self._names = names
+        self.is_own = lru_cache(maxsize=_HOSTS_REMEMBERED)(self._is_own)
+
+    def _is_own(self, field: bytes | None) -> bool:
+        return self._names is None or host_name((field or b"").decode("latin-1")) in self._names
 
 
 async def send_problem(send: Send, status: int, detail: str, path: str, *extra: tuple[bytes, bytes]) -> None:
@@ -51,10 +105,10 @@ class Observed:
     Bounds: ``MAX_IN_FLIGHT`` requests at once.
     """
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock, requests: Requests | None = None) -> None:
         self._app = app
         self._clock = clock
-        self._in_flight = 0
+        self._requests = requests or Requests()
         self._log = get_logger(__name__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,19 +116,18 @@ class Observed:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        given = _field(scope, b"x-request-id")
-        with bind_request_id(given if given and _REQUEST_ID.fullmatch(given) else None) as name:
-            self._in_flight += 1
+        with bind_request_id(self._requests.name(field_of(scope["headers"], b"x-request-id")).decode()) as name:
+            self._requests.in_flight += 1
             try:
                 await self._observe(scope, receive, send, name)
             finally:
-                self._in_flight -= 1
+                self._requests.in_flight -= 1
 
     async def _observe(self, scope: HTTPScope, receive: Receive, send: Send, name: str) -> None:
         started, seen = self._clock.monotonic(), _Seen(send, name)
         path = scope["path"]
         try:
-            if self._in_flight > MAX_IN_FLIGHT:
+            if self._requests.in_flight > MAX_IN_FLIGHT:
                 await send_problem(seen, 503, "too many requests at once", path, (b"retry-after", b"1"))
             else:
                 await self._app(scope, receive, seen)
@@ -85,14 +138,14 @@ class Observed:
         self._log.info(
             "request",
             method=scope["method"],
-            path=_printable(scope),
+            path=printable(scope),
             status=seen.status,
             bytes=seen.bytes,
             ms=round((self._clock.monotonic() - started) * 1000, 1),
         )
 
 
-def _printable(scope: HTTPScope) -> str:
+def printable(scope: HTTPScope) -> str:
     """Return the path as it came over the wire: still encoded, so that no line break gets into a log."""
     return scope["raw_path"].partition(b"?")[0].decode("latin-1")[:200]
 
@@ -109,7 +162,7 @@ class _Seen:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            extra = [(b"x-request-id", self._name), (b"x-content-type-options", b"nosniff")]
+            extra = [(b"x-request-id", self._name), NOSNIFF]
             message = {**message, "headers": [*message["headers"], *extra]}
         elif message["type"] == "http.response.body":
             self.bytes += len(message["body"])
@@ -117,25 +170,18 @@ class _Seen:
 
 
 class HostChecked:
-    """Refuses requests that were addressed to another name: a guard against DNS rebinding.
+    """Refuses requests that were addressed to another name: a guard against DNS rebinding."""
 
-    Args:
-        hosts: the names answered to, or ``None`` for any.
-    """
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self._app = app
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 421."""
-        if scope["type"] == ScopeType.HTTP and self._is_foreign(scope):
+        if scope["type"] == ScopeType.HTTP and not self._hosts.is_own(field_of(scope["headers"], b"host")):
             await send_problem(send, 421, "this node answers only to its own names", scope["path"])
         else:
             await self._app(scope, receive, send)
-
-    def _is_foreign(self, scope: HTTPScope) -> bool:
-        return self._hosts is not None and host_name(_field(scope, b"host") or "") not in self._hosts
 
 
 class Conditional:
@@ -154,7 +200,7 @@ class Conditional:
             await self._app(scope, receive, send)
             return
         is_head = scope["method"] == "HEAD"
-        answer = _Answer(send, _field(scope, b"if-none-match"), is_head=is_head)
+        answer = _Answer(send, list_of(scope["headers"], b"if-none-match"), is_head=is_head)
         await self._app(cast(HTTPScope, {**scope, "method": "GET"}), receive, answer)
 
 
@@ -187,15 +233,24 @@ class _Answer:
             if tag is None:
                 tag = f'W/"{blake3.blake3(body).hexdigest(_TAG_BYTES)}"'.encode()
                 fields.append((b"etag", tag))
-            is_same = self._known is not None and _is_known(self._known, tag.decode())
+            is_same = self._known is not None and is_known(self._known, tag.decode())
         if is_same:
-            fields = [(n, v) for n, v in fields if n not in (b"content-length", b"content-type")]
+            fields = without_content(fields)
             start["status"] = 304
         await self._send(cast(Message, {**start, "headers": fields}))
         return is_same
 
 
-def _is_known(known: str, tag: str) -> bool:
-    """Tell whether an If-None-Match field names ``tag`` (weak comparison, RFC 9110 section 8.8.3.2)."""
-    held = {each.strip().removeprefix("W/") for each in known.split(",")}
-    return "*" in held or tag.removeprefix("W/") in held
+def without_content(fields: Iterable[Field]) -> Fields:
+    """Return the fields of a 304: those that do not describe a body."""
+    return [(n, v) for n, v in fields if n not in (b"content-length", b"content-type")]
+
+
+def is_known(known: str, tag: str) -> bool:
+    """Tell whether an If-None-Match field names ``tag`` (weak comparison, RFC 9110 section 8.8.3.2).
+
+    Example:
+        >>> [is_known(known, 'W/"a,b"') for known in ('"a,b"', '"x", W/"a,b"', "*", '"a", "b"', "a,b")]
+        [True, True, True, False, False]
+    """
+    return known.strip() == "*" or tag.removeprefix("W/") in _ENTITY_TAG.findall(known)

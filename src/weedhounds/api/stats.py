@@ -11,5 +11,5 @@ from weedhounds.node import NodeStats
 
 @get("/v1/stats", operation_id="stats", summary="Figures of the node since its start", responses=documented())
 async def stats(node: NodeDependency) -> Response[NodeStats]:
-    """Return the counters of tiers, origins and read path, and the node's uptime."""
+    """Return what became of requests, and the figures of tiers, origins, price history and job processes."""
     return Response(node.stats(), headers={"cache-control": "no-store"})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import blake3
 import msgspec
 
+from weedhounds.cache.rendered import Rendered
 from weedhounds.codec import decode_body, encode_body
 from weedhounds.errors import CodecError
 from weedhounds.model.keys import DIGEST_BYTES, RecordKey
@@ -16,7 +19,9 @@ class Entry:
     """One cached record.
 
     Immutable by convention; ``record`` decodes on first use and is kept. ``prepared`` is a form of the
-    record that a reader made for itself; it is kept and leaves with the entry.
+    record that a reader made for itself. Record, prepared form and rendered answer can be made from the
+    body again: the tier that holds the entry lets go of them when it needs the room, at any moment
+    between two steps of the loop. A reader in a thread takes each of them once.
 
     Args:
         key: its name.
@@ -33,6 +38,8 @@ class Entry:
     """
 
     __slots__ = (
+        "_grown",
+        "_prepared",
         "_record",
         "body",
         "digest",
@@ -43,7 +50,7 @@ class Entry:
         "last_modified",
         "origins",
         "pinned_at",
-        "prepared",
+        "rendered",
         "share",
         "signed_by",
     )
@@ -76,7 +83,9 @@ class Entry:
         self.pinned_at = pinned_at
         self.signed_by = signed_by
         self._record = record
-        self.prepared: object = None
+        self._prepared: object = None
+        self.rendered: Rendered | None = None
+        self._grown: deque[Entry] | None = None
 
     @classmethod
     def of(
@@ -117,12 +126,55 @@ class Entry:
             Corrupt: the body is damaged.
             UnknownVersion: another version wrote it.
         """
-        if self._record is None:
-            try:
-                self._record = decode_body(self.body)
-            except CodecError as error:
-                raise type(error)(error.message, key=str(self.key), origin=self.key.origin) from error
-        return self._record
+        record = self._record  # read once: the loop may let go of it while a thread is here
+        if record is None:
+            record = self.decode()
+            self._record = record
+            self._tell()
+        return record
+
+    def decode(self) -> Body:
+        """Return the record, decoded anew where it is not held; it is not kept. Raises as :attr:`record`."""
+        record = self._record
+        if record is not None:
+            return record
+        try:
+            return decode_body(self.body)
+        except CodecError as error:
+            raise type(error)(error.message, key=str(self.key), origin=self.key.origin) from error
+
+    @property
+    def prepared(self) -> object:
+        """Return the form that a reader keeps here; ``None`` where there is none."""
+        return self._prepared
+
+    @prepared.setter
+    def prepared(self, form: object) -> None:
+        self._prepared = form
+        self._tell()
+
+    def keep_rendered(self, answer: Rendered) -> None:
+        """Hold the answer as ``rendered``."""
+        self.rendered = answer
+        self._tell()
+
+    def drop_rendered(self) -> None:
+        """Let go of the rendered answer; it is made again from the record when it is asked for."""
+        self.rendered = None
+
+    def drop_record(self) -> None:
+        """Let go of the typed record and of what was prepared from it; they are made again on their next use."""
+        self._record = None
+        self._prepared = None
+
+    def tell_growth(self, grown: deque[Entry] | None) -> None:
+        """Have this entry appended to ``grown`` whenever it holds a representation more (in any thread)."""
+        self._grown = grown
+
+    def _tell(self) -> None:
+        grown = self._grown
+        if grown is not None:
+            grown.append(self)
 
     @property
     def pinned(self) -> bool:

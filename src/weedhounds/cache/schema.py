@@ -1,9 +1,8 @@
-"""The tables of the SQLite file, how one is made, and how a file that cannot be used is refused.
+"""How the tables of a SQLite file are made or brought up to date, and how a file that cannot be used is refused.
 
-One schema for the tier and the identity index, so that both live in one file and one transaction.
-``entries`` is an ordinary rowid table: with bodies of 8 KB a ``WITHOUT ROWID`` one read in 17
-instead of 8 microseconds and took half the inserts. Bodies come last in the row, or every column
-after them costs a walk along the overflow pages.
+One schema for the tier and all that lives beside it, so that everything is in one file and one
+transaction. What it is says :mod:`weedhounds.cache.tables`. Its version stands in the file's head
+(``user_version``), where looking costs nothing; only a file with another one imports anything more.
 """
 
 from __future__ import annotations
@@ -13,38 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from weedhounds.cache.ddl import SCHEMA_VERSION, VERSION_TABLE, head_statements
+from weedhounds.cache.work import SQLITE
 from weedhounds.errors import ConfigError, TierUnavailable, WeedHoundsError
 
 APPLICATION_ID = 0x57486E64
 """Written into the file's header ("WHnd"), so that another program's database is left alone."""
-SCHEMA_VERSION = 1
-
-_TABLES = (
-    """CREATE TABLE entries (
-        digest BLOB PRIMARY KEY NOT NULL,
-        key TEXT NOT NULL,
-        data_type TEXT NOT NULL,
-        origin TEXT NOT NULL,
-        fetched_ms INTEGER NOT NULL,
-        expires_ms INTEGER NOT NULL,
-        content BLOB NOT NULL,
-        origins TEXT NOT NULL,
-        share TEXT NOT NULL,
-        etag TEXT,
-        last_modified TEXT,
-        pinned INTEGER NOT NULL, -- milliseconds of the import; 0 where not imported
-        signed_by TEXT,
-        body BLOB NOT NULL
-    )""",
-    "CREATE INDEX entries_by_expiry ON entries (expires_ms) WHERE pinned = 0",
-    """CREATE TABLE identities (
-        identity TEXT NOT NULL,
-        key TEXT NOT NULL,
-        PRIMARY KEY (identity, key)
-    ) WITHOUT ROWID""",
-    "CREATE TABLE totals (name TEXT PRIMARY KEY NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL)",
-    "INSERT INTO totals VALUES ('entries', 0, 0), ('identities', 0, 0)",
-)
 _WAL_TRIES = 20
 _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _REASONS = {
@@ -58,7 +31,9 @@ _REASONS = {
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in a new file; accept a file that has them.
+    """Make the tables in a new file, bring those of an older one up to date; accept a file that has them.
+
+    Several processes may do so at once: one does it, the others wait.
 
     Raises:
         ConfigError: a newer schema, or another program's database.
@@ -75,11 +50,22 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     _use_wal(connection)
     with transaction(connection):
         # Another process may have made the tables while this one waited for the lock.
-        if _version(connection, path) != SCHEMA_VERSION:
-            for statement in _TABLES:
-                connection.execute(statement)
+        version = _version(connection, path)
+        if version != SCHEMA_VERSION:
+            for statement in _statements(version):
+                connection.execute(statement).fetchall()
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _statements(version: int) -> list[str]:
+    """Return what leads from a schema (0: none) to the current one."""
+    if version == 0:
+        return head_statements(SQLITE)
+    from weedhounds.cache.migrate import upgrade_statements
+
+    noted = [VERSION_TABLE, "INSERT INTO schema_version VALUES ('0001')"] if version == 1 else []
+    return [*noted, *upgrade_statements(SQLITE, version)]
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Writes that gather until a writer thread commits them. No I/O, no database of its own.
+"""Writes that gather until a writer commits them. No I/O, no database of its own.
 
 Invariants: what was added is readable here until it is committed; a commit that fails lets go of
 nothing; a value that was discarded or replaced after it was taken is not written.
@@ -6,12 +6,14 @@ nothing; a value that was discarded or replaced after it was taken is not writte
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from weedhounds.errors import TierUnavailable
+
+if TYPE_CHECKING:
+    from weedhounds.cache.totals import Totals
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -19,34 +21,38 @@ R = TypeVar("R")
 
 
 class WriteBehind(Generic[K, V, R]):
-    """A map of writes that gather until the writer thread commits them; readable meanwhile.
+    """A map of writes that gather until the writer commits them; readable meanwhile.
 
-    The event loop adds, looks up and discards; the writer takes. A value that was discarded or
-    replaced after it was taken is not written.
+    The event loop adds, looks up and discards; the writer, which may be a thread, takes. A value
+    that was discarded or replaced after it was taken is not written.
 
     Args:
-        store: writes the items, within the writer's transaction; what it returns is handed to ``committed``.
-        committed: told after the commit, in the writer thread.
+        store: the work that writes the items, within the writer's transaction, which has locked the
+            totals; what it returns is handed to ``committed``.
+        committed: told after the commit, by the writer.
         weigh: what an item counts while it waits.
         max_items, max_weight: beyond either, whoever adds should first wait for a commit.
+        is_dispensable: what cannot be committed is let go instead of kept and tried again.
 
     Bounds: the two limits plus what is added in one go.
     """
 
     def __init__(
         self,
-        store: Callable[[sqlite3.Connection, Mapping[K, V]], R],
+        store: Callable[[Mapping[K, V], Totals], Generator[Any, Any, R]],
         committed: Callable[[R], None],
         weigh: Callable[[V], int],
         *,
         max_items: int,
         max_weight: int,
+        is_dispensable: bool = False,
     ) -> None:
         self._store = store
         self._committed = committed
         self._weigh = weigh
         self._max_items = max_items
         self._max_weight = max_weight
+        self._is_dispensable = is_dispensable
         self._result: R | None = None
         self._lock = threading.Lock()
         self._items: dict[K, V] = {}
@@ -88,29 +94,28 @@ class WriteBehind(Generic[K, V, R]):
             return self._drop(key)
 
     def take(self) -> bool:
-        """Fix what the coming transaction writes; tell whether there is anything. Writer thread only."""
+        """Fix what the coming transaction writes; tell whether there is anything. Writer only."""
         with self._lock:
             self._taken = dict(self._items)
             if not self._taken:
                 self.failure = None
         return bool(self._taken)
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Write what was taken and is still wanted. Writer thread only."""
+    def write(self, totals: Totals) -> Generator[Any, Any, None]:
+        """Write what was taken and is still wanted; may be run again. Writer only, which has locked ``totals``."""
         with self._lock:
             wanted = {key: value for key, value in self._taken.items() if self._items.get(key) is value}
-        self._result = self._store(connection, wanted) if wanted else None
+        self._result = (yield from self._store(wanted, totals)) if wanted else None
 
     def finish(self, error: TierUnavailable | None) -> None:
-        """Let go of what was committed, or keep it all. Writer thread only."""
+        """Let go of what was committed, or keep it all (unless it is dispensable). Writer only."""
         with self._lock:
-            if error is None:
+            if error is None or self._is_dispensable:
                 for key, value in self._taken.items():
                     if self._items.get(key) is value:
                         self._drop(key)
-            else:
-                self.failures += 1
-            self.failure = error
+            self.failures += error is not None and not self._is_dispensable
+            self.failure = None if self._is_dispensable else error
             self._taken = {}
         if error is None and self._result is not None:
             self._committed(self._result)

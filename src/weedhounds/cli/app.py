@@ -14,7 +14,24 @@ from typing import Annotated
 import typer
 
 from weedhounds import __version__
-from weedhounds.cli import config, get, hunt, sandbox, sources_import, sources_list, sources_parse, up
+from weedhounds.cli import (
+    cache,
+    codec,
+    codec_convert,
+    codec_train,
+    config,
+    db,
+    get,
+    hunt,
+    purge,
+    sandbox,
+    sources_import,
+    sources_list,
+    sources_parse,
+    ttl,
+    ttl_explain,
+    up,
+)
 from weedhounds.cli.options import SandboxCommand
 from weedhounds.cli.text import one_line
 from weedhounds.errors import ConfigError, WeedHoundsError
@@ -38,6 +55,25 @@ def build_app() -> typer.Typer:
     sources.command("parse", epilog=sources_parse.EXAMPLE)(sources_parse.parse_file)
     sources.command("import", epilog=sources_import.EXAMPLE)(sources_import.import_files)
     app.add_typer(sources, name="sources")
+    tiers = _group("The cache tiers: what they hold and do.")
+    tiers.command("stats", epilog=cache.STATS_EXAMPLE)(cache.stats)
+    tiers.command("purge", epilog=purge.EXAMPLE)(purge.purge)
+    app.add_typer(tiers, name="cache")
+    database = _group("The database of the SQL tier: its tables, and what is wrong with them.")
+    database.command("init", epilog=db.INIT_EXAMPLE)(db.init)
+    database.command("check", epilog=db.CHECK_EXAMPLE)(db.check)
+    app.add_typer(database, name="db")
+    formats = _group("Formats and compressions: compared, files encoded and decoded, dictionaries trained.")
+    formats.command("bench", epilog=codec.BENCH_EXAMPLE)(codec.bench)
+    formats.command("encode", epilog=codec_convert.ENCODE_EXAMPLE)(codec_convert.encode_file)
+    formats.command("decode", epilog=codec_convert.DECODE_EXAMPLE)(codec_convert.decode_file)
+    formats.command("train", epilog=codec_train.TRAIN_EXAMPLE)(codec_train.train)
+    app.add_typer(formats, name="codec")
+    lifetimes = _group("Lifetimes: judged on a trace, traces made, and why one is what it is.")
+    lifetimes.command("replay", epilog=ttl.REPLAY_EXAMPLE)(ttl.replay)
+    lifetimes.command("worlds", epilog=ttl.WORLDS_EXAMPLE)(ttl.worlds)
+    lifetimes.command("explain", cls=SandboxCommand, epilog=ttl_explain.EXAMPLE)(ttl_explain.explain)
+    app.add_typer(lifetimes, name="ttl")
     settings = _group("The settings: what is in force, where it came from, whether it can work.")
     settings.command("show", epilog=config.SHOW_EXAMPLE)(config.show)
     settings.command("check", epilog=config.CHECK_EXAMPLE)(config.check)

@@ -11,6 +11,7 @@ from weedhounds.errors import BadInput, WeedHoundsError
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
+    from weedhounds.node import NodeStats
     from weedhounds.query.answer import FoundOffer, HuntAnswer
 
 PAGE = 1000
@@ -64,6 +65,30 @@ async def ask_node(url: str, hunt: RemoteHunt) -> HuntAnswer:
         raise WeedHoundsError(f"cannot ask the node at {url}: {str(error) or 'no answer in time'}") from error
 
 
+async def ask_stats(url: str) -> NodeStats:
+    """Return the figures of the node at ``url``.
+
+    Raises:
+        BadInput: the address cannot be used.
+        WeedHoundsError: the node cannot be reached, or failed.
+    """
+    import aiohttp
+
+    from weedhounds.node import NodeStats
+
+    if not url.startswith(("http://", "https://")):
+        raise BadInput(f"not the address of a node: {url} (expected http://HOST:PORT)")
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SLACK_S)) as session:
+            body = await _answer(session, f"{url.rstrip('/')}/v1/stats", {})
+    except (aiohttp.ClientError, OSError) as error:
+        raise WeedHoundsError(f"cannot ask the node at {url}: {str(error) or 'no answer in time'}") from error
+    try:
+        return msgspec.json.decode(body, type=NodeStats)
+    except msgspec.MsgspecError as error:
+        raise WeedHoundsError(f"{url} does not tell the figures of a WeedHounds node: {error}") from error
+
+
 async def _pages(session: ClientSession, url: str, hunt: RemoteHunt) -> HuntAnswer:
     first: HuntAnswer | None = None
     offers: list[FoundOffer] = []
@@ -84,15 +109,20 @@ async def _pages(session: ClientSession, url: str, hunt: RemoteHunt) -> HuntAnsw
 async def _page(session: ClientSession, url: str, parameters: dict[str, str]) -> HuntAnswer:
     from weedhounds.query.answer import HuntAnswer
 
+    body = await _answer(session, url, parameters)
+    try:
+        return msgspec.json.decode(body, type=HuntAnswer)
+    except msgspec.MsgspecError as error:
+        raise WeedHoundsError(f"{url} is not a hunt of a WeedHounds node: {error}") from error
+
+
+async def _answer(session: ClientSession, url: str, parameters: dict[str, str]) -> bytes:
     async with session.get(url, params=parameters) as response:
         body = await _bounded(response)
         if response.status != 200:
             detail = _detail(body) or f"HTTP {response.status}"
             raise BadInput(detail) if response.status == 400 else WeedHoundsError(f"the node at {url} failed: {detail}")
-    try:
-        return msgspec.json.decode(body, type=HuntAnswer)
-    except msgspec.MsgspecError as error:
-        raise WeedHoundsError(f"{url} is not a hunt of a WeedHounds node: {error}") from error
+    return body
 
 
 async def _bounded(response: ClientResponse) -> bytes:

@@ -76,3 +76,40 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
         ['1 shop', '1,200 shops', '2 entries']
     """
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes in its largest fitting unit.
+
+    Example:
+        >>> [size(n) for n in (0, 999, 2048, 3 * 2**20, 5.5 * 2**30)]
+        ['0 B', '999 B', '2.0 KiB', '3.0 MiB', '5.5 GiB']
+    """
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def time(seconds: float) -> str:
+    """Return a latency with about three digits.
+
+    Example:
+        >>> [time(s) for s in (0.0000042, 0.00123, 0.25, 3.21)]
+        ['4.2 us', '1.23 ms', '250 ms', '3.21 s']
+    """
+    for scale, unit in ((1e6, "us"), (1e3, "ms")):
+        if seconds * scale < 1000:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def share(fraction: float) -> str:
+    """Return a share of 0..1 in percent.
+
+    Example:
+        >>> [share(f) for f in (0, 0.9316, 1)]
+        ['0.0 %', '93.2 %', '100.0 %']
+    """
+    return f"{fraction * 100:.1f} %"

@@ -22,8 +22,9 @@ def menu_view(entry: Entry) -> MenuText | None:
     Raises:
         Corrupt: the entry's bytes are damaged.
     """
-    if isinstance(entry.prepared, MenuText):
-        return entry.prepared
+    prepared = entry.prepared  # read once: the tier may let go of it meanwhile
+    if isinstance(prepared, MenuText):
+        return prepared
     record = entry.record
     if not isinstance(record, Menu):
         return None
@@ -38,8 +39,9 @@ def price_view(entry: Entry) -> PricesOf | None:
     Raises:
         Corrupt: the entry's bytes are damaged.
     """
-    if isinstance(entry.prepared, dict):
-        return entry.prepared
+    prepared = entry.prepared
+    if isinstance(prepared, dict):
+        return prepared
     record = entry.record
     if not isinstance(record, PriceList):
         return None

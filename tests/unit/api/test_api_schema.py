@@ -24,6 +24,7 @@ GOOD = {
     "/v1/prices/{key}": "/v1/prices/weedmaps:7",
     "/v1/strains/{slug}": "/v1/strains/blue-dream",
     "/v1/stats": "/v1/stats",
+    "/metrics": "/metrics",
     "/healthz": "/healthz",
     "/readyz": "/readyz",
 }
@@ -43,6 +44,12 @@ async def test_a_good_answer_is_as_described(client: httpx.AsyncClient, path: st
     got = await client.get(GOOD[path])
     assert got.status_code == 200
     schema[path]["GET"].validate_response(got)
+
+
+async def test_prices_over_time_are_as_described(client: httpx.AsyncClient) -> None:
+    got = await client.get("/v1/prices/weedmaps:7?since=0")
+    assert got.json()["changes"]
+    schema["/v1/prices/{key}"]["GET"].validate_response(got)
 
 
 async def test_another_routes_answer_would_be_found_wrong(client: httpx.AsyncClient) -> None:

@@ -160,3 +160,62 @@ def test_it_hits_oftener_than_lru_where_few_keys_are_popular() -> None:
         else:
             hits += 1
     assert hits / len(trace) > _hit_ratio_lru(trace, 100) + 0.05
+
+
+class Layered:
+    """A value of two layers, each dropped on its own."""
+
+    def __init__(self, *layers: int) -> None:
+        self.layers = list(layers)
+
+    def lighten(self) -> int | None:
+        if len(self.layers) == 1:
+            return None
+        self.layers.pop()
+        return sum(self.layers)
+
+
+def test_a_value_is_made_lighter_before_it_leaves() -> None:
+    cache: S3Fifo[int, Layered] = S3Fifo(20, Layered.lighten)
+    cache.put(0, Layered(1, 4, 5), 10)
+    for key in range(1, 11):
+        cache.put(key, Layered(1), 1)
+    cache.put(11, Layered(1), 1)
+    first = cache.peek(0)
+    assert first is not None
+    assert first.layers == [1, 4]
+    assert (cache.weight, cache.lightened, cache.left_small) == (16, 1, 0)
+
+
+def test_a_lightened_value_goes_round_once_more_and_then_leaves() -> None:
+    cache: S3Fifo[int, Layered] = S3Fifo(20, Layered.lighten)
+    cache.put(0, Layered(1, 4), 5)
+    left = [cache.put(key, Layered(1), 1) for key in range(1, 60)]
+    assert cache.peek(0) is None
+    assert (cache.lightened, cache.left_small) == (1, sum(left))
+
+
+def test_a_value_of_the_main_queue_is_made_lighter_only_after_its_uses() -> None:
+    cache: S3Fifo[int, Layered] = S3Fifo(20, Layered.lighten)
+    cache.put(0, Layered(1, 4), 5)
+    cache.get(0)
+    for key in range(1, 200):
+        cache.put(key, Layered(1), 1)
+        cache.get(0)
+    first = cache.peek(0)
+    assert first is not None
+    assert first.layers == [1, 4]
+
+
+def test_who_leaves_is_counted_by_queue() -> None:
+    cache = filled(10, range(10))
+    for key in range(10):
+        cache.get(key)
+    for key in range(100, 120):
+        cache.put(key, "new", 1)
+        cache.put(key - 100 + 1000, "new", 1)
+    assert cache.left_small > 0
+    for key in range(200, 260):
+        cache.put(key, "new", 1)
+        cache.get(key)
+    assert cache.left_main > 0

@@ -11,7 +11,8 @@ from threading import Barrier
 import pytest
 
 from weedhounds.cache import schema
-from weedhounds.cache.schema import SCHEMA_VERSION, opening_error, prepare, transaction, unavailable
+from weedhounds.cache.ddl import SCHEMA_VERSION, head_statements
+from weedhounds.cache.schema import opening_error, prepare, transaction, unavailable
 from weedhounds.errors import BadInput, ConfigError, TierUnavailable
 
 
@@ -27,7 +28,7 @@ def test_a_new_file_gets_tables_version_and_write_ahead_log(tmp_path: Path) -> N
         prepare(connection, path)
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert {"entries", "identities", "totals"} <= tables(path)
+    assert {"entries", "identities", "totals", "history", "leases", "tombstones", "uses"} <= tables(path)
 
 
 def test_many_who_make_one_new_file_at_the_same_moment_all_succeed(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_many_who_make_one_new_file_at_the_same_moment_all_succeed(tmp_path: Pat
 
 def test_a_failed_attempt_leaves_no_half_of_a_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "new.sqlite3"
-    monkeypatch.setattr(schema, "_TABLES", (*schema._TABLES, "CREATE NONSENSE"))
+    monkeypatch.setattr(schema, "head_statements", lambda dialect: [*head_statements(dialect), "CREATE NONSENSE"])
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         with pytest.raises(sqlite3.OperationalError):
             prepare(connection, path)

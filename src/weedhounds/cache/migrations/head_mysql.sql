@@ -1,0 +1,18 @@
+CREATE TABLE entries ( digest BINARY(20) NOT NULL, `key` VARBINARY(1024) NOT NULL, data_type VARBINARY(32) NOT NULL, origin VARBINARY(32) NOT NULL, fetched_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, content BINARY(20) NOT NULL, origins VARBINARY(4096) NOT NULL, share VARBINARY(16) NOT NULL, etag VARBINARY(1024), last_modified VARBINARY(1024), pinned BIGINT NOT NULL, signed_by VARBINARY(1024), seal BIGINT, size INTEGER NOT NULL, body LONGBLOB NOT NULL, PRIMARY KEY (digest) )ENGINE=InnoDB CHARSET=binary ROW_FORMAT=DYNAMIC;
+CREATE INDEX entries_by_expiry ON entries (pinned, expires_ms);
+CREATE TABLE history ( key_id BIGINT NOT NULL, at_ms BIGINT NOT NULL, item_id BIGINT NOT NULL, currency VARBINARY(16) NOT NULL, price BIGINT, list_price BIGINT, in_stock SMALLINT, quantity DOUBLE, PRIMARY KEY (key_id, at_ms, item_id) )ENGINE=InnoDB CHARSET=binary ROW_FORMAT=DYNAMIC;
+CREATE TABLE history_items ( id BIGINT NOT NULL AUTO_INCREMENT, digest BINARY(20) NOT NULL, key_id BIGINT NOT NULL, product_id VARBINARY(8192) NOT NULL, variant_label VARBINARY(8192) NOT NULL, market VARBINARY(8) NOT NULL, PRIMARY KEY (id) )ENGINE=InnoDB CHARSET=binary ROW_FORMAT=DYNAMIC;
+CREATE UNIQUE INDEX history_items_by_digest ON history_items (digest);
+CREATE INDEX history_items_by_key ON history_items (key_id);
+CREATE TABLE history_keys ( id BIGINT NOT NULL AUTO_INCREMENT, digest BINARY(20) NOT NULL, `key` VARBINARY(1024) NOT NULL, PRIMARY KEY (id) )ENGINE=InnoDB CHARSET=binary ROW_FORMAT=DYNAMIC;
+CREATE UNIQUE INDEX history_keys_by_digest ON history_keys (digest);
+CREATE TABLE identities ( identity VARBINARY(256) NOT NULL, `key` VARBINARY(1024) NOT NULL, PRIMARY KEY (identity, `key`) )ENGINE=InnoDB CHARSET=binary ROW_FORMAT=DYNAMIC;
+CREATE INDEX identities_by_key ON identities (`key`);
+CREATE TABLE leases ( name BINARY(20) NOT NULL, holder BINARY(16) NOT NULL, until_ms BIGINT NOT NULL, PRIMARY KEY (name) )ENGINE=InnoDB CHARSET=binary ROW_FORMAT=DYNAMIC;
+CREATE TABLE tombstones ( seq BIGINT NOT NULL AUTO_INCREMENT, digest BINARY(20) NOT NULL, scope VARBINARY(1100) NOT NULL, purged_ms BIGINT NOT NULL, why VARBINARY(256) NOT NULL, PRIMARY KEY (seq) )ENGINE=InnoDB CHARSET=binary ROW_FORMAT=DYNAMIC;
+CREATE UNIQUE INDEX tombstones_by_digest ON tombstones (digest);
+CREATE TABLE totals ( name VARBINARY(32) NOT NULL, `rows` BIGINT NOT NULL, bytes BIGINT NOT NULL, PRIMARY KEY (name) )ENGINE=InnoDB CHARSET=binary ROW_FORMAT=DYNAMIC;
+CREATE TABLE uses ( digest BINARY(20) NOT NULL, score DOUBLE NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (digest) )ENGINE=InnoDB CHARSET=binary ROW_FORMAT=DYNAMIC;
+INSERT INTO totals VALUES ('entries', 0, 0), ('identities', 0, 0), ('history', 0, 0);
+CREATE TABLE schema_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT schema_version_pkc PRIMARY KEY (version_num));
+INSERT INTO schema_version VALUES ('0002');

@@ -1,0 +1,18 @@
+CREATE TABLE entries ( digest BLOB NOT NULL, "key" TEXT NOT NULL, data_type TEXT NOT NULL, origin TEXT NOT NULL, fetched_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, content BLOB NOT NULL, origins TEXT NOT NULL, share TEXT NOT NULL, etag TEXT, last_modified TEXT, pinned INTEGER NOT NULL, signed_by TEXT, seal INTEGER, body BLOB NOT NULL, PRIMARY KEY (digest) );
+CREATE INDEX entries_by_expiry ON entries (expires_ms) WHERE pinned = 0;
+CREATE TABLE history ( key_id INTEGER NOT NULL, at_ms INTEGER NOT NULL, item_id INTEGER NOT NULL, currency TEXT NOT NULL, price INTEGER, list_price INTEGER, in_stock SMALLINT, quantity DOUBLE, PRIMARY KEY (key_id, at_ms, item_id) ) WITHOUT ROWID;
+CREATE TABLE history_items ( id INTEGER NOT NULL, digest BLOB NOT NULL, key_id INTEGER NOT NULL, product_id TEXT NOT NULL, variant_label TEXT NOT NULL, market TEXT NOT NULL, PRIMARY KEY (id) );
+CREATE UNIQUE INDEX history_items_by_digest ON history_items (digest);
+CREATE INDEX history_items_by_key ON history_items (key_id);
+CREATE TABLE history_keys ( id INTEGER NOT NULL, digest BLOB NOT NULL, "key" TEXT NOT NULL, PRIMARY KEY (id) );
+CREATE UNIQUE INDEX history_keys_by_digest ON history_keys (digest);
+CREATE TABLE identities ( identity TEXT NOT NULL, "key" TEXT NOT NULL, PRIMARY KEY (identity, "key") ) WITHOUT ROWID;
+CREATE INDEX identities_by_key ON identities ("key");
+CREATE TABLE leases ( name BLOB NOT NULL, holder BLOB NOT NULL, until_ms INTEGER NOT NULL, PRIMARY KEY (name) ) WITHOUT ROWID;
+CREATE TABLE tombstones ( seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL, scope TEXT NOT NULL, purged_ms INTEGER NOT NULL, why TEXT NOT NULL );
+CREATE UNIQUE INDEX tombstones_by_digest ON tombstones (digest);
+CREATE TABLE totals ( name TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (name) );
+CREATE TABLE uses ( digest BLOB NOT NULL, score DOUBLE NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (digest) ) WITHOUT ROWID;
+INSERT INTO totals VALUES ('entries', 0, 0), ('identities', 0, 0), ('history', 0, 0);
+CREATE TABLE schema_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT schema_version_pkc PRIMARY KEY (version_num));
+INSERT INTO schema_version VALUES ('0002');
