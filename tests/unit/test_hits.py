@@ -54,10 +54,13 @@ def test_what_is_not_held_or_not_configured_is_left_to_the_read_path(hits: Hits,
 
 
 def test_an_expired_entry_is_left_to_the_read_path(hits: Hits, memory: MemoryTier, clock: ManualClock) -> None:
+    for _ in range(2):  # the second time its place is known
+        assert hits.entry(KEY) is not None
+        assert hits.answer(KEY) is not None
     clock.advance(3600)
     assert hits.entry(KEY) is None
     assert hits.answer(KEY) is None
-    assert memory.stats().hits == 0
+    assert memory.stats().hits == 4
 
 
 def test_what_must_be_gone_is_left_to_the_read_path(clock: ManualClock) -> None:
@@ -164,7 +167,8 @@ def test_a_new_version_of_an_entry_has_an_answer_of_its_own(hits: Hits, memory: 
 
 def test_a_damaged_entry_has_no_answer_and_is_no_hit(hits: Hits, memory: MemoryTier) -> None:
     memory.put(raw_entry("9", b"nonsense"))
-    assert hits.answer("dispensary_menu:weedmaps:9") is None
+    for _ in range(2):
+        assert hits.answer("dispensary_menu:weedmaps:9") is None
     assert memory.stats().hits == 0
 
 

@@ -220,21 +220,23 @@ async def test_no_hit_is_given_to_another_name(both: Both, taken: list[str], hos
 
 async def test_a_request_with_two_hosts_is_judged_as_on_the_long_way(both: Both, taken: list[str]) -> None:
     for names in (("evil.example", "127.0.0.1"), ("127.0.0.1", "evil.example")):
-        asked = [(b"host", name.encode()) for name in names] + [(b"x-request-id", b"same")]
-        scope = {
-            "type": "http",
-            "method": "GET",
-            "path": MENU,
-            "raw_path": MENU.encode(),
-            "query_string": b"",
-            "headers": asked,
-        }
-        statuses = [await _status(app, dict(scope)) for app in (both.app, both.app._app)]
-        assert statuses[0] == statuses[1]
+        headers = [(b"host", name.encode()) for name in names]
+        fast, slow = [(await sent_by(app, headers=headers))[0]["status"] for app in (both.app, both.app._app)]
+        assert fast == slow
     assert taken == []
 
 
-async def _status(app: Any, scope: dict[str, Any]) -> int:
+async def test_the_answer_to_head_has_no_body_on_the_wire(both: Both, taken: list[str]) -> None:
+    for app in (both.app, both.app._app):
+        start, body = await sent_by(app, method="HEAD")
+        assert start["status"] == 200
+        assert body["body"] == b""
+        assert not body["more_body"]
+    assert len(taken) == 1
+
+
+async def sent_by(app: Any, **asked: Any) -> list[dict[str, Any]]:
+    """Return the messages that an application sends for a request of the menu."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
@@ -243,13 +245,12 @@ async def _status(app: Any, scope: dict[str, Any]) -> int:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    await app(
-        scope | {"root_path": "", "http_version": "1.1", "scheme": "http", "server": None, "client": None},
-        receive,
-        send,
-    )
-    status: int = sent[0]["status"]
-    return status
+    scope = {
+        "type": "http", "method": "GET", "path": MENU, "raw_path": MENU.encode(), "query_string": b"", "root_path": "",
+        "headers": [(b"host", b"localhost")], "http_version": "1.1", "scheme": "http", "server": None, "client": None,
+    }  # fmt: skip
+    await app(scope | asked, receive, send)
+    return sent
 
 
 @pytest.mark.parametrize("given", ["abc-1.Z_9", "a b", "x" * 65, "x\x00", ""])

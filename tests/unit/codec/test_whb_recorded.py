@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 
-from conftest import RECORDED, read_answer
+from answers import RECORDED, read_answer
 from weedhounds import sources
 from weedhounds.codec import Compression, Encodable, Format, decode, encode
 from weedhounds.codec.dictionary import Dictionary, train

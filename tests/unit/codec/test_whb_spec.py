@@ -338,11 +338,11 @@ def column(block: bytes, count: int, uuids: list[bytes] | None = None) -> list[A
     assert kind == b"T"
     text = ""
     for char in data.decode():
-        if char in "\3\4":
+        if char in "\3\4\5":
             assert uuids is not None
             h = uuids.pop(0).hex()
             uuid = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
-            text += uuid if char == "\3" else uuid.upper()
+            text += {"\3": uuid, "\4": uuid.upper(), "\5": h}[char]
         else:
             text += char
     return [None if each == "\1" else each for each in text.split("\n")]

@@ -17,7 +17,7 @@ from weedhounds.model.units import Amount, Money, Potency, Reading
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 10**9).map(lambda n: n / 100)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-MARKED = st.text(st.sampled_from("ab-\n\0\1\2\3\4é"), max_size=8)
+MARKED = st.text(st.sampled_from("ab-\n\0\1\2\3\4\5é"), max_size=8)
 
 
 def same(one: object, other: object) -> bool:
@@ -233,6 +233,8 @@ def test_any_whole_numbers_survive_as_differences(numbers: list[int]) -> None:
 @example([None, ""])
 @example(["a\nb", None])
 @example([f"https://a.example/{'0' * 8}-0000-0000-0000-{'0' * 12}.jpg"])
+@example([f"https://a.example/{'0a' * 20}.jpg", "F" * 32])
+@example(["\x05"])
 def test_any_texts_survive_as_a_column(texts: list[str | None]) -> None:
     uuids: list[bytes] = []
     column = columns_text.pack_texts(texts, uuids)
