@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from answers import GOLDEN, RECORDED
 from mariadb import MariaDb, is_installed, running_mariadb
 from weedhounds.clock import ManualClock
-
-ROOT = Path(__file__).resolve().parent.parent
-RECORDED = ROOT.parent / "shared" / "data"
-GOLDEN = ROOT / "tests" / "golden"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -24,11 +20,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-
-
-def read_answer(path: Path) -> bytes:
-    """Return the bytes of a recorded or golden answer, decompressed where it ends in ``.gz``."""
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 @pytest.fixture
