@@ -8,8 +8,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from driven import DAY, HOUR, MONDAY, Obs
 
+from driven import DAY, HOUR, MONDAY, Obs
 from weedhounds.errors import ConfigError
 from weedhounds.model.datatypes import LIFETIMES, DataType, Lifetime
 from weedhounds.model.records import OpenPeriod
