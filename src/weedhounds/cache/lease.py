@@ -23,6 +23,7 @@ import blake3
 import msgspec
 
 from weedhounds.cache.entry import Entry
+from weedhounds.cache.rows import milliseconds
 from weedhounds.cache.totals import Totals
 from weedhounds.cache.work import Ask, Backend, Dialect, Do, DoMany, Work, ask_in, marks
 from weedhounds.cache.write_behind import WriteBehind
@@ -123,7 +124,9 @@ class SqlLeases:
         try:
             return token if await answer else None
         except asyncio.CancelledError:
-            self.release(name, token)  # it may still be given
+            # One that is given later is let go of then.
+            if not answer.cancelled() and answer.exception() is None and answer.result():
+                self.release(name, token)
             raise
 
     async def is_held(self, name: bytes) -> bool:
@@ -163,8 +166,9 @@ class SqlLeases:
             if failure is not None and each.own is not None and self._released.get(each.name) is None:
                 self._released.add(each.name, each.own)
             if each.answer.done():
-                continue
-            if failure is None:
+                if each.token in given:
+                    self.release(each.name, each.token)
+            elif failure is None:
                 each.answer.set_result(each.token in given)
             else:
                 each.answer.set_exception(TierUnavailable(failure.message, elapsed_s=failure.elapsed_s))
@@ -223,12 +227,35 @@ def _is_held(dialect: Dialect, name: bytes) -> Work[bool]:
     return any(now_ms < until_ms <= now_ms + round(1000 * MAX_LEASE_S) for until_ms, now_ms in found)
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """What was there before a wait: expired entries of any tier, and what the shared tier showed."""
+
+    held: Mapping[RecordKey, Entry]
+    shown: Mapping[RecordKey, Entry]
+
+    def has_changed(self, keys: Collection[RecordKey], found: Mapping[RecordKey, Entry]) -> bool:
+        """Tell whether the shared tier shows another entry of each key than before.
+
+        It was written during the wait: it is new, whatever the clocks of the two nodes say of its times.
+        """
+        return all(key in found and _is_other(found[key], self.shown.get(key)) for key in keys)
+
+
+def _is_newer(entry: Entry, before: Entry | None) -> bool:
+    return before is None or milliseconds(entry.fetched_at) > milliseconds(before.fetched_at)
+
+
+def _is_other(entry: Entry, before: Entry | None) -> bool:
+    """Tell entries apart by the moment of their fetch as it is stored: to the millisecond."""
+    return before is None or milliseconds(entry.fetched_at) != milliseconds(before.fetched_at)
+
+
 class SharedLoads:
     """Makes the nodes of one database load each thing once. What the read path asks.
 
     Args:
         peek: looks in the tier that the nodes share, uncounted (:meth:`weedhounds.cache.sql.SqlTier.peek_many`).
-        clock: measures waiting.
+        clock: measures waiting, and tells what is fresh.
 
     Bounds: a load waits no longer than its own deadline, nor than the lease of whoever loads.
     """
@@ -264,8 +291,7 @@ class SharedLoads:
         Args:
             name: of the load, the same in every node.
             keys: what is wanted of it.
-            held: the expired entries that were held when it was asked for: what differs from them is new,
-                whatever the clocks say.
+            held: the expired entries that were held when it was asked for.
             deadline: monotonic seconds.
         """
         digest = blake3.blake3(name.encode()).digest(DIGEST_BYTES)
@@ -291,41 +317,44 @@ class SharedLoads:
                 async with asyncio.timeout(ANSWER_S):
                     token = await self._leases.acquire(name, duration_s=self._left_s(deadline) + SLACK_S)
                 # Another node may have filled it between the look that found nothing and now.
-                filled = await self._new(keys, held)
+                found = await self._peek(keys)
+                filled = found if self._is_served(keys, found, held) else {}
                 if token is None and not filled:
                     self.waited += attempt == 0
-                    filled = await self._watch(name, keys, held, deadline)
+                    filled = await self._watch(name, keys, _Known(held, found), deadline)
                 self.spared += bool(filled)
                 if token is not None or filled or self._left_s(deadline) <= 0:
-                    return token, filled
+                    return token, dict(filled)
         except (TierUnavailable, TimeoutError):
             pass
+        except BaseException:  # the caller goes away between the lease and the look
+            if token is not None:
+                self._leases.release(name, token)
+            raise
         return token, {}
 
     async def _watch(
-        self,
-        name: bytes,
-        keys: Collection[RecordKey],
-        held: Mapping[RecordKey, Entry],
-        deadline: float | None,
-    ) -> dict[RecordKey, Entry]:
+        self, name: bytes, keys: Collection[RecordKey], known: _Known, deadline: float | None
+    ) -> Mapping[RecordKey, Entry]:
         """Look again and again; return what came, or nothing where the lease or the time has ended."""
         pause_s = LEAST_PAUSE_S
         while (left_s := self._left_s(deadline)) > 0:
             await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(1.5 * pause_s, MOST_PAUSE_S)
             is_held = await self._leases.is_held(name)  # before the look: a lease ends with what it filled
-            filled = await self._new(keys, held)
-            if filled or not is_held:
-                return filled
+            found = await self._peek(keys)
+            if self._is_served(keys, found, known.held) or known.has_changed(keys, found):
+                return found
+            if not is_held:
+                break
         return {}
 
-    async def _new(self, keys: Collection[RecordKey], held: Mapping[RecordKey, Entry]) -> dict[RecordKey, Entry]:
-        """Return the entries of all keys if each is another one than was held; else nothing."""
-        found = await self._peek(keys)
-        before = {key: held[key].fetched_at if key in held else math.nan for key in keys}
-        is_new = all(key in found and found[key].fetched_at != before[key] for key in keys)
-        return dict(found) if is_new else {}
+    def _is_served(
+        self, keys: Collection[RecordKey], found: Mapping[RecordKey, Entry], held: Mapping[RecordKey, Entry]
+    ) -> bool:
+        """Tell whether all keys can be served as if they had been found at once: fresh, and newer than what was held."""
+        now = self._clock.now()
+        return all(key in found and found[key].is_fresh(now) and _is_newer(found[key], held.get(key)) for key in keys)
 
     def _left_s(self, deadline: float | None) -> float:
         return math.inf if deadline is None else deadline - self._clock.monotonic()
