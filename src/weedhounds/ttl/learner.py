@@ -34,7 +34,7 @@ _REFRESH_S = 6 * 3_600.0
 _POOL_S = DAY_S
 _RATE_SLACK = 0.2
 _DEMAND_SLACK = 0.3
-"""A plan is used again while the logarithms of the rates have moved less than this. Measured: 0.1 gains 0.2 %."""
+"""A plan is used again while the logarithms of the rates have moved less than this. Measured: with 0.1 and 0.15 the cost is the same within its noise of 0.5 %."""
 _MOST_CHANGES = 3.0
 _RETRY_LEAST_S = 600.0
 _RETRY_MOST_S = DAY_S
