@@ -47,6 +47,7 @@ RECORDS = 240
 
 LEAST_PRODUCTS = 20
 ROUND_S = 0.01
+COLUMN_LEVEL = 19
 CHANGED = 0.06
 SIZES_KB = (8, 32, 112)
 MENU_KINDS = ("menu", "price_list")
@@ -91,7 +92,7 @@ def bench(options: Options) -> Result:
     }
     say("whb: menus")
     menus = {}
-    for what, format_, level in (("row", Format.WHB_ROW, 3), ("column", Format.WHB_COLUMN, 9)):
+    for what, format_, level in (("row", Format.WHB_ROW, 3), ("column", Format.WHB_COLUMN, COLUMN_LEVEL)):
         taught = [_trained(half.bodies, MENU_KINDS, format_) for half in halves]
         for name, chosen in (("dictionary of other shops", taught[::-1]), ("shipped dictionary", [{}, {}])):
             parts = {o: _menu_parts(halves, chosen, o, format_, level) for o in ("dutchie", "leafly", "weedmaps")}

@@ -21,15 +21,17 @@ BREAK, MISSING = "\n", "\x01"
 NAME_MARK, BRAND_MARK = "\0", "\x02"
 """In a slug: the slug of its name, the slug of its brand."""
 
-UUID_MARK, UPPER_UUID_MARK = "\x03", "\x04"
-"""In any text: the next UUID, in lower or upper case."""
+UUID_MARK, UPPER_UUID_MARK, HEX_MARK = "\x03", "\x04", "\x05"
+"""In any text: the next 16 bytes as a UUID in lower or upper case, or as 32 hexadecimal digits."""
 
 UUID_BYTES = 16
-_UUID_HYPHENS = 4
-_MARKS = re.compile("[\x00-\x04]")
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
+_UUID_CHARS = 32
+_MARKS = re.compile("[\x00-\x05]")
+_UUID = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}|[0-9a-f]{32}"
+)
 _LEAST_BASE = 3
-_UUID_MARKS = re.compile(f"([{UUID_MARK}{UPPER_UUID_MARK}])")
+_UUID_MARKS = re.compile(f"([{UUID_MARK}{UPPER_UUID_MARK}{HEX_MARK}])")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _HEX = re.compile(r"(?:[0-9a-f]{2}){4,32}")
 _PADDED = re.compile(r"(.*?)([0-9]{1,18})", re.DOTALL)
@@ -44,9 +46,9 @@ def pack_texts(values: Sequence[str | None], uuids: list[bytes] | None = None) -
     """
     joined = BREAK.join([MISSING if value is None else value for value in values])
     is_plain = joined.count(BREAK) == len(values) - 1 and joined.count(MISSING) == values.count(None)
-    if not values or not is_plain or UUID_MARK in joined or UPPER_UUID_MARK in joined:
+    if not values or not is_plain or UUID_MARK in joined or UPPER_UUID_MARK in joined or HEX_MARK in joined:
         return b"L" + msgspec.msgpack.encode(values)
-    if uuids is not None and "-" in joined:
+    if uuids is not None:
         return b"T" + BREAK.join([_without_uuids(value, uuids) for value in joined.split(BREAK)]).encode()
     return b"T" + joined.encode()
 
@@ -60,7 +62,7 @@ def texts(column: bytes, count: int, uuids: Iterable[bytes] = ()) -> list[str | 
     kind, data = column[:1], column[1:]
     if kind == b"T":
         text = data.decode()
-        if UUID_MARK in text or UPPER_UUID_MARK in text:
+        if UUID_MARK in text or UPPER_UUID_MARK in text or HEX_MARK in text:
             text = _with_uuids(text, uuids)
         values: list[str | None] = text.split(BREAK)  # type: ignore[assignment]
         if MISSING in text:
@@ -75,13 +77,13 @@ def texts(column: bytes, count: int, uuids: Iterable[bytes] = ()) -> list[str | 
 
 
 def _without_uuids(text: str, uuids: list[bytes]) -> str:
-    if text.count("-") < _UUID_HYPHENS:
+    if len(text) < _UUID_CHARS:
         return text
 
     def take(found: re.Match[str]) -> str:
         uuid = found[0]
         uuids.append(bytes.fromhex(uuid.replace("-", "")))
-        return UUID_MARK if uuid == uuid.lower() else UPPER_UUID_MARK
+        return HEX_MARK if len(uuid) == _UUID_CHARS else UUID_MARK if uuid == uuid.lower() else UPPER_UUID_MARK
 
     return _UUID.sub(take, text)
 
@@ -90,7 +92,7 @@ def _with_uuids(text: str, uuids: Iterable[bytes]) -> str:
     parts = _UUID_MARKS.split(text)
     marks = parts[1::2]
     written = [
-        f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}" if mark == UUID_MARK else _upper_uuid(h)
+        f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}" if mark == UUID_MARK else _written(h, mark)
         for mark, h in zip(marks, map(bytes.hex, uuids), strict=False)
     ]
     if len(written) != len(marks):
@@ -99,7 +101,9 @@ def _with_uuids(text: str, uuids: Iterable[bytes]) -> str:
     return "".join(parts)
 
 
-def _upper_uuid(digits: str) -> str:
+def _written(digits: str, mark: str) -> str:
+    if mark == HEX_MARK:
+        return digits
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}".upper()
 
 

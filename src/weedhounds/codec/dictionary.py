@@ -64,6 +64,7 @@ class Dictionary:
         self._digested = zstandard.ZstdCompressionDict(data)
         self._by_level: dict[int, zstandard.ZstdCompressionDict] = {}
         self.own = _PerThread(self._digested)
+        """The calling thread's contexts; ``encoding.decode`` calls them without a wrapper."""
 
     def compress(self, payload: bytes, level: int | None = None) -> bytes:
         """Return the blocks of the zstd frame of ``payload``.

@@ -60,13 +60,16 @@ class MemoryDictionaries:
         Raises:
             BadInput: there are too many, or another one has the same id.
         """
+        self._check(dictionary)
+        self._by_id[dictionary.id] = dictionary
+        self._newest[dictionary.kind, dictionary.format] = dictionary
+
+    def _check(self, dictionary: Dictionary) -> None:
         held = self._by_id.get(dictionary.id)
         if held is not None and held.data != dictionary.data:
             raise BadInput(f"another dictionary has the id {dictionary.id.hex()}")
         if held is None and len(self._by_id) >= MAX_DICTIONARIES:
             raise BadInput(f"there are {MAX_DICTIONARIES} dictionaries already")
-        self._by_id[dictionary.id] = dictionary
-        self._newest[dictionary.kind, dictionary.format] = dictionary
 
     def get(self, dictionary_id: bytes) -> Dictionary:
         """Return the dictionary of an id; see :class:`DictionaryStore`."""
@@ -105,12 +108,12 @@ class FolderDictionaries(MemoryDictionaries):
                 self.unreadable[path.name] = str(error)
 
     def add(self, dictionary: Dictionary) -> None:
-        """Write a dictionary into the folder and hold it.
+        """Write a dictionary into the folder and hold it: only what is safe there is written with.
 
         Raises:
             BadInput: as :meth:`MemoryDictionaries.add`, or the folder cannot be written.
         """
-        super().add(dictionary)
+        self._check(dictionary)
         path = self.folder / file_name(dictionary)
         part = path.with_suffix(".part")
         try:
@@ -122,6 +125,7 @@ class FolderDictionaries(MemoryDictionaries):
             part.replace(path)
         except OSError as error:
             raise BadInput(f"cannot write {path}: {error.strerror}") from error
+        super().add(dictionary)
 
 
 def file_name(dictionary: Dictionary) -> str:

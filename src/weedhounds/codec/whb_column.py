@@ -4,7 +4,7 @@ Layout: the byte C1 (which begins no MessagePack), four bytes with the length of
 (little-endian), the head (one MessagePack array: what it lists, what is small, and the lengths of
 the blocks), and the blocks, each of them columns of one sort: names, addresses, UUIDs, numbers.
 :func:`cuts` tells where blocks begin; a compressor that begins a new block of its own there
-(``dictionary.compress_blocks``) gives each its own code table, which makes a menu 6 % smaller.
+(``dictionary.compress_blocks``) gives each its own code table, which makes a menu 4 % smaller.
 
 What has no columns (single records, promotions, strains) is written as a row.
 """

@@ -229,6 +229,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     store = FolderDictionaries(tmp_path / "file" / "folder")
     with pytest.raises(BadInput, match="cannot write"):
         store.add(trained())
+    assert list(store) == [], "what was written with it could not be read after a restart"
 
 
 def test_shipped_dictionaries_are_made_of_sandbox_data_alone_and_may_be_given_to_anyone() -> None:
