@@ -6,7 +6,7 @@ not there, expired, or must be gone is left to the read path. A hit writes nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from weedhounds.cache.admission import MAX_USES, Held
 from weedhounds.cache.entry import Entry
@@ -30,6 +30,9 @@ class Hits:
         storage_limits_s: by configured origin, how long its terms allow to hold an entry, seconds, or
             ``None``. Keys of other origins are left to the read path.
 
+    ``entry(text)`` returns the entry of a key's text, where the memory tier has it fresh, else ``None``;
+    it raises ``BadInput`` for what is no key.
+
     Bounds: ``MAX_KNOWN`` key texts; when there would be more, all are forgotten.
     """
 
@@ -40,26 +43,7 @@ class Hits:
         self._now = clock.now
         self._limits_s = storage_limits_s
         self._known: dict[str, Held[Entry]] = {}
-
-    def entry(self, text: str) -> Entry | None:
-        """Return the entry of a key's text, where the memory tier has it fresh.
-
-        Raises:
-            BadInput: not a key.
-        """
-        try:
-            held = self._known[text]
-        except KeyError:
-            return self._look_up(text)
-        if self._grown or not held.is_held:
-            return self._look_up(text)
-        entry = held.value
-        if self._now() >= entry.expires_at:
-            return None
-        if held.uses < MAX_USES:  # all as MemoryTier.take_fresh, in a third of the time
-            held.uses += 1
-        self._direct_hits[entry.key.data_type] += 1
-        return entry
+        self.entry = _reader(self._known, memory, clock.now, self._look_up)
 
     def answer(self, text: str) -> Rendered | None:
         """Return the rendered answer of a key's text, where the memory tier has it fresh.
@@ -74,7 +58,7 @@ class Hits:
             entry = self._look_up(text)
             if entry is None:
                 return None
-        else:  # as in entry(): a call between two requests costs twice what it costs in a loop
+        else:  # as in entry(text): a call between two requests costs twice what it costs in a loop
             entry = held.value
             if now >= entry.expires_at:
                 return None
@@ -102,6 +86,36 @@ class Hits:
                 self._known.clear()
             self._known[text] = held
         return entry
+
+
+def _reader(
+    known: Mapping[str, Held[Entry]],
+    memory: MemoryTier,
+    now: Callable[[], float],
+    look_up: Callable[[str], Entry | None],
+) -> Callable[[str], Entry | None]:
+    """Return :attr:`Hits.entry`: a closure, whose names cost less than attributes.
+
+    What it checks and counts is what :meth:`MemoryTier.take_fresh` does, in a third of the time.
+    """
+    grown, direct_hits, most_uses = memory.grown, memory.direct_hits, MAX_USES
+
+    def entry_of(text: str) -> Entry | None:
+        try:
+            held = known[text]
+        except KeyError:
+            return look_up(text)
+        if grown or not held.is_held:
+            return look_up(text)
+        entry = held.value
+        if now() >= entry.expires_at:
+            return None
+        if held.uses < most_uses:
+            held.uses += 1
+        direct_hits[entry.key.data_type] += 1
+        return entry
+
+    return entry_of
 
 
 def _renewed(entry: Entry, answer: Rendered | None, now: float) -> Rendered:
