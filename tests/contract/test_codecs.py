@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import struct
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import msgspec
 import pytest
 
 import weedhounds.codec
+from programs import needed
 from record_strategies import RECORD_TYPES, TYPE_NAMES, bare, filled, typed
 from weedhounds.codec import Compression, Encodable, Format, decode, encode
 from weedhounds.codec.base import COMPRESSION_NUMBERS, FORMAT_NUMBERS, payload_codec
@@ -380,8 +380,7 @@ def test_nothing_here_runs_code_from_bytes() -> None:
 
 
 def test_protoc_reads_what_protobuf_holds() -> None:
-    if shutil.which("protoc") is None:
-        pytest.skip("protoc is not installed")
+    needed("protoc")
     schema = Path(__file__).resolve().parents[2] / "src" / "weedhounds" / "codec" / "weedhounds.proto"
     for kind in RECORD_TYPES:
         payload = payload_codec(Format.PROTOBUF).encode_payload(filled(kind, 2))

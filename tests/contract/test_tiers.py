@@ -218,3 +218,4 @@ async def test_an_absurd_expiry_does_not_hurt(tier: Tier, expires_at: float) -> 
 async def test_closing_twice_does_no_harm(tier: Tier) -> None:
     await tier.close()
     await tier.close()
+    assert tier.stats().errors == 0

@@ -73,7 +73,7 @@ def _run(config: SandboxConfig, *, until_eof: bool, as_json: bool) -> None:
         line = to_json(SandboxReady(url, config.seed)) if as_json else f"WeedHounds sandbox ready on {url}\n".encode()
         Sink().write(line)
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server raises its signal again once it has stopped
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the server handles it itself
     if until_eof:
         threading.Thread(target=_stop_at_eof, daemon=True).start()
     try:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from collections.abc import Mapping
-
 from weedhounds.sim.estimators import estimator_families
 from weedhounds.sim.judge import Family, scaled
 from weedhounds.sim.policy_file import load_family
 from weedhounds.sim.rules import rule_families
+from weedhounds.ttl.replay import STRATEGIES
 
 LEARNER = "weedhounds.ttl.replay:make"
 HYBRID = "hybrid"
@@ -17,15 +14,15 @@ HYBRID = "hybrid"
 
 
 def own_families() -> list[Family]:
-    """Return the learner, and the product's rules with a multiplier as dial; none where the learner is not built in."""
-    if importlib.util.find_spec("weedhounds.ttl.replay") is None:
-        return []
+    """Return the learner, and the product's rules with a multiplier as dial."""
     learner = load_family(LEARNER)
-    rules = getattr(importlib.import_module("weedhounds.ttl.replay"), "STRATEGIES", {})
-    assert isinstance(rules, Mapping)
     return [
         Family(HYBRID, learner.make, learner.dial),
-        *(Family(name, scaled(rule), "multiplier") for name, rule in rules.items() if name not in ("fixed", HYBRID)),
+        *(
+            Family(name, scaled(rule), "multiplier")
+            for name, rule in STRATEGIES.items()
+            if name not in ("fixed", HYBRID)
+        ),
     ]
 
 

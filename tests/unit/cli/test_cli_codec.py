@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 import pytest
 
 from command_lines import Run
+from programs import needed
 from record_strategies import filled
 from sample_entries import menu, menu_entry, price_list
 from weedhounds.cache.sql import SqliteTier
@@ -183,8 +183,7 @@ def test_a_bare_payload_is_read_by_the_standard_tool(
     assert cli("codec", "encode", str(record), str(target), *arguments).code == 0
     shown = cli("codec", "decode", str(target), *arguments, "--json")
     assert msgspec.json.decode(shown.out, type=Menu) == menu("7", 40)
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is not installed")
+    needed(tool)
     ran = subprocess.run((tool, "-dc"), input=target.read_bytes(), capture_output=True, timeout=10, check=True)
     assert ran.stdout == record.read_bytes()
 

@@ -8,7 +8,6 @@ import sys
 import zlib
 from pathlib import Path
 from random import Random
-from shutil import which
 
 import brotli
 import lz4.frame
@@ -17,6 +16,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from programs import needed
 from weedhounds.codec.base import FREE_BYTES, MAX_BODY_BYTES, MAX_RATIO, Compression
 from weedhounds.codec.compress import (
     COMPRESS_FROM_BYTES,
@@ -64,8 +64,7 @@ def test_equal_payloads_give_equal_bytes(compression: Compression) -> None:
 @pytest.mark.parametrize("compression", sorted(TOOLS))
 def test_the_standard_tool_reads_it(compression: Compression) -> None:
     tool = TOOLS[compression]
-    if which(tool[0]) is None:
-        pytest.skip(f"{tool[0]} is not installed")
+    needed(tool[0])
     ran = subprocess.run(tool, input=compress(TEXT, compression), capture_output=True, timeout=10, check=True)
     assert ran.stdout == TEXT
 
@@ -73,8 +72,7 @@ def test_the_standard_tool_reads_it(compression: Compression) -> None:
 @pytest.mark.parametrize("compression", sorted(TOOLS))
 def test_what_the_standard_tool_wrote_is_read(compression: Compression) -> None:
     tool = TOOLS[compression][0]
-    if which(tool) is None:
-        pytest.skip(f"{tool} is not installed")
+    needed(tool)
     ran = subprocess.run((tool, "-c"), input=TEXT, capture_output=True, timeout=10, check=True)
     assert decompress(ran.stdout, compression, len(TEXT)) == TEXT
 

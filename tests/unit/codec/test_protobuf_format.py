@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 import pytest
 from google.protobuf import descriptor_pb2
 
+from programs import needed
 from record_strategies import RECORD_TYPES, TYPE_NAMES, filled, typed
 from weedhounds.codec import protobuf_schema
 from weedhounds.codec.protobuf_format import MAX_PAYLOAD_BYTES, decode_payload, encode_payload
@@ -25,8 +25,7 @@ NUMBERS = re.compile(r"^message (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
 
 
 def test_the_schema_is_what_protoc_makes_of_the_file(tmp_path: Path) -> None:
-    if shutil.which("protoc") is None:
-        pytest.skip("protoc is not installed")
+    needed("protoc")
     out = tmp_path / "schema"
     command = ("protoc", "-I", str(FOLDER), f"--descriptor_set_out={out}", "weedhounds.proto")
     subprocess.run(command, timeout=10, check=True)

@@ -207,6 +207,7 @@ async def test_without_processes_a_thread_reads() -> None:
 async def test_a_pool_starts_by_itself_where_nobody_warmed_it() -> None:
     pool = ParsePool(1, inline_bytes=0)
     await run(pool, "ok")
+    assert pool.stats().tasks == 1
     await pool.close()
 
 
