@@ -33,6 +33,7 @@ BENCHES = (
     "bench_representations",
     "bench_sql",
     "bench_codec",
+    "bench_codec_whb",
     "bench_ttl",
     "bench_change_rates",
 )

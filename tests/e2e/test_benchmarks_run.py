@@ -31,6 +31,7 @@ PROGRAMS = {"bench_fastpath": "wrk", "bench_sql": "mariadbd"}
         "bench_sql",
         "bench_statistics",
         pytest.param("bench_parse", marks=pytest.mark.recorded),
+        pytest.param("bench_codec_whb", marks=pytest.mark.recorded),
     ],
 )
 def test_a_quick_benchmark_runs_and_its_exact_targets_are_met(bench: str, tmp_path: Path) -> None:
