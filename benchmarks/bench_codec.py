@@ -14,36 +14,34 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from random import Random
 from typing import NamedTuple
 
-import msgspec
 import pyarrow.parquet as pq
 from codec_records import LABS, MENUS, PRICES, Split, all_learnt, largest, split_origins, spread
 from codec_rivals import (
+    YARDSTICK_NOTE,
     Contender,
     Outcome,
     Ratios,
     baselines,
     columnar,
+    floor,
     ours,
     race,
     ratios,
     table_of,
-    typed_baseline,
     without_nulls,
 )
 from harness import ROOT, Options, run_bench, say
-from report import Figure, Result, Table, at_least, at_most, median, number, told, under
+from report import Figure, Result, Table, at_least, median, number, told, under
 
 from weedhounds.clock import SystemClock
-from weedhounds.codec import Compression, Encodable, Format, encode
+from weedhounds.codec import Compression, Encodable, Format
 from weedhounds.codec.calibrate import calibrate
 from weedhounds.codec.choose import Use
 from weedhounds.codec.dictionary import Dictionary, train
 from weedhounds.codec.dictionary_store import SHIPPED
 from weedhounds.codec.kinds import items_of, kind_of
-from weedhounds.codec.patch import decode_patch, encode_patch
 from weedhounds.codec.samples import MAX_ITEMS, cut, with_items
 from weedhounds.model.records import Menu, Product
 
@@ -52,8 +50,6 @@ RECORDS = 40
 MENUS_PER_ORIGIN = 3
 LEAST_ITEMS = 20
 PIECE = 100
-CHANGED = 0.06
-"""Share of the records that a refresh changes."""
 COLUMN_LEVEL = 19
 YARDSTICK = "orjson + gzip 6"
 OWN, SHIPPED_ROW, ROW_ZSTD = "row + dictionary of other shops", "row + shipped dictionary", "row + zstd 3"
@@ -84,14 +80,13 @@ def bench(options: Options) -> Result:
     }
     say("codec: menus")
     menus = {o: _menus(split, dictionaries, runs) for o, split in splits.items() if _measurable(split)}
-    say("codec: patches, tables, bombs")
+    say("codec: tables, bombs")
     return Result(
         title="Formats and compressions",
         command="benchmarks/bench_codec.py",
         figures=[
-            *_single_figures(single, splits),
+            *_single_figures(single),
             *_menu_figures(menus),
-            *_patch_figures(splits),
             *_columnar_figures(menus),
             *_large_table_figures(splits, is_quick=options.is_quick),
             *_calibration_figures(splits),
@@ -99,8 +94,9 @@ def bench(options: Options) -> Result:
         ],
         tables=[*_tables("A single record", single), *_tables("A menu", menus)],
         notes=[
-            "Sizes of ours are whole envelopes, checksum included. The yardstick starts from dictionaries that are "
-            "there and ends with dictionaries; ours start and end with typed records, checks included.",
+            YARDSTICK_NOTE + " So do its rivals with zstd 3 and brotli 5. What whb reaches against it tells "
+            "bench_codec_whb.py.",
+            "Sizes of ours are whole envelopes, checksum included.",
             "Geometric means over origins; n is the number of origins. A single record is a product, of the registry "
             "a laboratory result.",
         ],
@@ -145,7 +141,8 @@ def _measurable(split: Split) -> bool:
 
 def _ways(record: Encodable, dictionaries: Dictionaries) -> list[Contender]:
     own = dictionaries.of(record, Format.WHB_ROW)
-    found = [*baselines(), typed_baseline(), without_nulls()]
+    kind = type(record)
+    found = [*baselines(kind), floor(kind), without_nulls()]
     found.append(ours("msgpack + zstd 3", Format.MSGPACK, Compression.ZSTD))
     found.append(ours(ROW_ZSTD, Format.WHB_ROW, Compression.ZSTD))
     if own is not None:
@@ -205,17 +202,8 @@ def _compared(what: str, means: Means, *, smaller: float, encode: float, decode:
     return found
 
 
-def _single_figures(raced: Raced, splits: Mapping[str, Split]) -> list[Figure]:
-    several = {origin: outcomes for origin, outcomes in raced.items() if splits[origin].learnt}
-    known = _means(several, OWN)
+def _single_figures(raced: Raced) -> list[Figure]:
     return [
-        *_compared("a record, dictionary of other shops", _means(raced, OWN), smaller=3.0, encode=4.0, decode=3.5),
-        told(
-            "a record, of origins of which other shops were recorded: times smaller",
-            known.smaller,
-            spread=known.spread[0],
-        ),
-        *_compared("a record, shipped dictionary", _means(raced, SHIPPED_ROW), smaller=2.5, encode=4.0, decode=3.5),
         *_compared("a record, against zstd 3", _means(raced, OWN, "orjson + zstd 3"), smaller=0, encode=0, decode=0),
         *_compared(
             "a record, against brotli 5", _means(raced, OWN, "orjson + brotli 5"), smaller=0, encode=0, decode=0
@@ -225,14 +213,12 @@ def _single_figures(raced: Raced, splits: Mapping[str, Split]) -> list[Figure]:
 
 def _menu_figures(raced: Raced) -> list[Figure]:
     return [
-        *_compared("a menu as row", _means(raced, OWN), smaller=1.27, encode=4.0, decode=2.0),
         *_compared(
             "a menu as row, against zstd 3", _means(raced, OWN, "orjson + zstd 3"), smaller=1, encode=0, decode=0
         ),
         *_compared(
             "a menu as row, against brotli 5", _means(raced, OWN, "orjson + brotli 5"), smaller=0, encode=1, decode=1
         ),
-        *_compared("a menu as column", _means(raced, COLUMN), smaller=1.7, encode=0, decode=1.0),
     ]
 
 
@@ -244,43 +230,6 @@ def _columnar_figures(raced: Raced) -> list[Figure]:
                 f"a menu as {what}, against {rival}", _means(raced, name, rival), smaller=1, encode=1, decode=1
             )
     return found
-
-
-def _patch_figures(splits: Mapping[str, Split]) -> list[Figure]:
-    shares = []
-    for split in splits.values():
-        for menu in largest((b for b in split.spare if isinstance(b, MENUS)), MENUS_PER_ORIGIN, LEAST_ITEMS):
-            assert isinstance(menu, Menu)
-            shares.append(_patch_share(cut(menu, MAX_ITEMS)))
-    return [at_most(f"patch of a menu, {CHANGED:.0%} changed: share of its gzip size", 100 * median(shares), 2.0, "%",
-                    spread=f"{number(100 * min(shares))} to {number(100 * max(shares))}, n = {len(shares)}")]  # fmt: skip
-
-
-def _patch_share(menu: Encodable) -> float:
-    assert isinstance(menu, Menu)
-    changed = _refreshed(menu, Random(1))
-    patch = encode_patch(changed, encode(menu, Format.WHB_ROW, Compression.ZSTD))
-    assert decode_patch(patch, menu) == changed
-    yardstick = baselines()[0]
-    return len(patch) / len(yardstick.encode(yardstick.prepare(changed)))
-
-
-def _refreshed(menu: Menu, rng: Random) -> Menu:
-    """Return a menu in which a share of the products have new potencies and times."""
-    chosen = set(rng.sample(range(len(menu.products)), max(1, round(CHANGED * len(menu.products)))))
-    products = tuple(_changed(product, rng) if n in chosen else product for n, product in enumerate(menu.products))
-    return msgspec.structs.replace(menu, products=products)
-
-
-def _changed(product: Product, rng: Random) -> Product:
-    potency = {
-        name: msgspec.structs.replace(each, low=round(rng.uniform(10, 30), 2), high=round(rng.uniform(10, 30), 2))
-        for name, each in product.potency.items()
-    }
-    moved_s = rng.randrange(3_600, 86_400)
-    updated_at = None if product.updated_at is None else product.updated_at + moved_s
-    name = product.name if potency or updated_at else f"{product.name} {rng.choice(('new', 'small', 'fresh'))}"
-    return msgspec.structs.replace(product, potency=potency, updated_at=updated_at, name=name)
 
 
 def _large_table_figures(splits: Mapping[str, Split], *, is_quick: bool) -> list[Figure]:

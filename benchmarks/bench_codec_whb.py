@@ -1,10 +1,10 @@
 """whb on recorded answers: single records, menus as rows and columns, patches, and what each of its means is worth.
 
-Both sides start from typed records and end with typed records: the yardstick is
-``msgspec.to_builtins``, ``orjson`` and ``gzip`` at level 6, and back over ``msgspec.convert``.
-Against the yardstick that stops at dictionaries is told besides. Times are processor seconds, the
-least of several rounds of each, taken in turn: the machine is shared. ``bench_codec.py`` compares
-all formats.
+This is where the promises of ``whb`` are measured, and nowhere else; ``bench_codec.py`` compares all
+formats and rivals. The yardstick is ``codec_rivals.as_api``: both sides start from typed records and
+end with typed records. Against the yardstick that stops at dictionaries is told besides, and so is
+the floor: what msgspec and zstd alone cost, without envelope, checksum, checks and coding. Times are
+processor seconds, the least of several rounds of each, taken in turn: the machine is shared.
 
 Dictionaries are trained on other shops than those measured: the answers (the registry's
 producers) fall into two halves, and each half is measured with what the other taught.
@@ -28,6 +28,7 @@ import msgspec
 import orjson
 import zstandard
 from codec_records import ANSWERS, RECORDED
+from codec_rivals import YARDSTICK_NOTE, as_api, from_api
 from harness import BenchError, Options, run_bench, say
 from report import Figure, Result, Table, at_least, at_most, number, told
 
@@ -51,6 +52,7 @@ COLUMN_LEVEL = 19
 CHANGED = 0.06
 SIZES_KB = (8, 32, 112)
 MENU_KINDS = ("menu", "price_list")
+SINGLE_KINDS = ("offer", "product", "lab_result")
 REGISTRY = "socrata_ct"
 
 
@@ -69,12 +71,18 @@ class Way(NamedTuple):
 
 
 class Ratios(NamedTuple):
-    """How many times smaller and faster; ``decode_dicts`` against a yardstick that stops at dictionaries."""
+    """How many times smaller and faster; ``decode_dicts`` against a yardstick that stops at dictionaries.
+
+    ``floor_encode`` and ``floor_decode`` tell it of msgspec's MessagePack and zstd 3 alone, with a
+    dictionary trained on such MessagePack of other shops: no envelope, no check, no coding.
+    """
 
     smaller: float
     encode: float
     decode: float
     decode_dicts: float
+    floor_encode: float
+    floor_decode: float
 
 
 def bench(options: Options) -> Result:
@@ -85,7 +93,7 @@ def bench(options: Options) -> Result:
     say("whb: reading recorded answers")
     halves = read_halves(30 if options.is_quick else None)
     say("whb: single records")
-    own = [_trained(half.records, ("offer", "product", "lab_result"), Format.WHB_ROW) for half in halves]
+    own = [_trained(half.records, SINGLE_KINDS, Format.WHB_ROW) for half in halves]
     singles = {
         name: _race({origin: _parts(halves, chosen, origin, most) for origin in ANSWERS}, runs)
         for name, chosen in (("dictionary of other shops", own[::-1]), ("shipped dictionary", [{}, {}]))
@@ -116,6 +124,9 @@ def bench(options: Options) -> Result:
             _ratio_table("Menu and prices as columns, by origin", menus["column", "dictionary of other shops"]),
         ],
         notes=[
+            YARDSTICK_NOTE,
+            "The floor is what the libraries ask for: msgspec.msgpack of the typed records and zstd 3 with a dictionary "
+            "of other shops; no envelope, checksum, check or coding.",
             "A record is what `sources parse` tells: an offer, a product without one, a laboratory result. A menu is "
             f"both bodies that a menu call fills, products and prices; shops with {LEAST_PRODUCTS} products and more.",
             "Sizes are whole envelopes. Figures are geometric means over origins. Memos (names, prices) are warm, as "
@@ -156,22 +167,32 @@ def spread(items: Sequence[Encodable], most: int) -> list[Encodable]:
     return [items[at * len(items) // most] for at in range(most)] if len(items) > most else list(items)
 
 
-Part = tuple[list[Encodable], Way]
-"""Records, and how whb encodes and decodes them."""
+class Part(NamedTuple):
+    """Records, how whb encodes and decodes them, and the floor."""
+
+    records: list[Encodable]
+    way: Way
+    floor: Floor
 
 
 def _parts(halves: Sequence[Half], chosen: Sequence[Mapping[str, Dictionary]], origin: str, most: int) -> list[Part]:
     return [
-        ([r for r in spread(half.records[origin], most) if kind_of(r) in ("offer", "product", "lab_result")],
-         whb(Format.WHB_ROW, own))
-        for half, own in zip(halves, chosen, strict=True)
-    ]  # fmt: skip
+        Part(
+            [record for record in spread(half.records[origin], most) if kind_of(record) in SINGLE_KINDS],
+            whb(Format.WHB_ROW, own),
+            Floor(other.records, SINGLE_KINDS),
+        )
+        for half, other, own in zip(halves, halves[::-1], chosen, strict=True)
+    ]
 
 
 def _menu_parts(
     halves: Sequence[Half], chosen: Sequence[Mapping[str, Dictionary]], origin: str, format_: Format, level: int
 ) -> list[Part]:
-    return [(list(menus_of(half, origin)), whb(format_, own, level)) for half, own in zip(halves, chosen, strict=True)]
+    return [
+        Part(list(menus_of(half, origin)), whb(format_, own, level), Floor(other.bodies, MENU_KINDS))
+        for half, other, own in zip(halves, halves[::-1], chosen, strict=True)
+    ]
 
 
 def menus_of(half: Half, origin: str) -> Iterator[Encodable]:
@@ -186,49 +207,74 @@ def menus_of(half: Half, origin: str) -> Iterator[Encodable]:
 def whb(format_: Format, own: Mapping[str, Dictionary], level: int | None = None) -> Way:
     """Return whb with dictionaries by kind; the shipped one where there is none."""
     store = MemoryDictionaries(own.values(), below=SHIPPED)
+    own_of = {kind: own.get(name) for kind, name in KINDS.items()}
 
     def pack(record: Encodable) -> bytes:
-        dictionary = own.get(KINDS[type(record)])
-        return encode(record, format_, Compression.ZSTD_DICT, level=level, dictionary=dictionary)
+        return encode(record, format_, Compression.ZSTD_DICT, level=level, dictionary=own_of[record.__class__])
 
     return Way(pack, lambda data: decode(data, dictionaries=store))
 
 
-def as_api(record: Encodable) -> bytes:
-    """Return the record as an API ships it."""
-    return gzip.compress(orjson.dumps(msgspec.to_builtins(record)), 6, mtime=0)
-
-
 def _race(parts_of: Mapping[str, list[Part]], runs: int) -> dict[str, Ratios]:
-    return {origin: _ratios([part for part in parts if part[0]], runs) for origin, parts in parts_of.items()}
+    return {origin: _ratios([part for part in parts if part.records], runs) for origin, parts in parts_of.items()}
 
 
 def _ratios(parts: Sequence[Part], runs: int) -> Ratios:
-    ours = [[way.encode(record) for record in records] for records, way in parts]
-    plain = [[(as_api(record), type(record)) for record in records] for records, _ in parts]
-    for (records, way), packed in zip(parts, ours, strict=True):
-        assert [way.decode(data) for data in packed] == records
-    took: dict[str, list[float]] = defaultdict(list)
+    ours = [[part.way.encode(record) for record in part.records] for part in parts]
+    plain = [[(as_api(record), type(record)) for record in part.records] for part in parts]
+    alone = [[part.floor.packed(record) for record in part.records] for part in parts]
+    for part, packed in zip(parts, ours, strict=True):
+        assert [part.way.decode(data) for data in packed] == part.records
+    took: dict[tuple[str, int], list[float]] = defaultdict(list)
     for _ in range(runs):
-        for name, work, items in (
-            ("encode", None, None),
-            ("api encode", as_api, [records for records, _ in parts]),
-            ("decode", None, ours),
-            ("api typed", lambda p: msgspec.convert(orjson.loads(gzip.decompress(p[0])), p[1]), plain),
-            ("api dicts", lambda p: orjson.loads(gzip.decompress(p[0])), plain),
-        ):
-            seconds = 0.0
-            for at, (records, way) in enumerate(parts):
-                own = work or (way.encode if name == "encode" else way.decode)
-                seconds += _seconds(own, records if items is None else items[at])
-            took[name].append(seconds)
-    best = {name: min(seconds) for name, seconds in took.items()}
+        for at, part in enumerate(parts):
+            for name, work, items in (
+                ("encode", part.way.encode, part.records),
+                ("api encode", as_api, part.records),
+                ("decode", part.way.decode, ours[at]),
+                ("api typed", lambda p: from_api(*p), plain[at]),
+                ("api dicts", lambda p: orjson.loads(gzip.decompress(p[0])), plain[at]),
+                ("floor encode", part.floor.encode, part.records),
+                ("floor decode", part.floor.decode, alone[at]),
+            ):
+                took[name, at].append(_seconds(work, items))
+    best: dict[str, float] = defaultdict(float)
+    for (name, _), seconds in took.items():
+        best[name] += min(seconds)
     return Ratios(
         sum(len(p) for each in plain for p, _ in each) / sum(len(p) for each in ours for p in each),
         best["api encode"] / best["encode"],
         best["api typed"] / best["decode"],
         best["api dicts"] / best["decode"],
+        best["api encode"] / best["floor encode"],
+        best["api typed"] / best["floor decode"],
     )
+
+
+class Floor:
+    """The least that the libraries ask for: MessagePack of typed records, zstd with a dictionary, nothing else.
+
+    Args:
+        learnt: what the dictionaries are trained on: other records than those measured.
+    """
+
+    def __init__(self, learnt: Mapping[str, list[Encodable]], kinds: Iterable[str]) -> None:
+        taught = _trained(learnt, kinds, Format.MSGPACK)
+        self._own = {kind: taught[name] for kind, name in KINDS.items() if name in taught}
+        self._decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {k: msgspec.msgpack.Decoder(k) for k in self._own}
+
+    def encode(self, record: Encodable) -> bytes:
+        """Return a frame."""
+        return self._own[record.__class__].frame(msgspec.msgpack.encode(record))
+
+    def packed(self, record: Encodable) -> tuple[bytes, type[Any], int]:
+        """Return a frame with the type and length that its envelope would tell."""
+        return self.encode(record), type(record), len(msgspec.msgpack.encode(record))
+
+    def decode(self, packed: tuple[bytes, type[Any], int]) -> object:
+        """Return the record of a frame."""
+        frame, kind, length = packed
+        return self._decoders[kind].decode(self._own[kind].own.decompress(frame, length, False, False))
 
 
 def _seconds(work: Callable[[Any], object], items: Sequence[Any]) -> float:
@@ -256,6 +302,8 @@ def _figures(what: str, raced: Mapping[str, Ratios], targets: Mapping[str, float
         ("encode", "times faster to encode"),
         ("decode", "times faster to decode, typed"),
         ("decode_dicts", "times faster to decode than to dictionaries"),
+        ("floor_encode", "times faster to encode is the floor"),
+        ("floor_decode", "times faster to decode is the floor"),
     ):
         value, spread_text = _mean(raced, field)
         title, target = f"{what}: {words}", targets.get(field)
@@ -461,7 +509,15 @@ def _patch_of(old: bytes, new: bytes) -> bytes:
 
 def _ratio_table(title: str, raced: Mapping[str, Ratios]) -> Table:
     rows = tuple((origin, *(number(value) for value in each)) for origin, each in raced.items())
-    columns = ("origin", "times smaller", "faster to encode", "faster to decode, typed", "faster to decode than dicts")
+    columns = (
+        "origin",
+        "times smaller",
+        "faster to encode",
+        "faster to decode, typed",
+        "faster to decode than dicts",
+        "floor: faster to encode",
+        "floor: faster to decode",
+    )
     return Table(title=title, columns=columns, rows=rows)
 
 

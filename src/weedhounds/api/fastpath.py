@@ -4,7 +4,8 @@ Pure ASGI, outermost. It answers ``GET`` and ``HEAD`` of one record without para
 what the node has ready as bytes; everything else, every refusal included, goes the way of all
 requests. What it answers is what that way would have answered: the rules are the same objects and
 functions (``middleware.py``, ``headers.py``, ``parameters.py``), and a test compares both field by
-field. Only its log line differs: one of thousands a second, it is written at level debug.
+field. Only its log line differs: one of thousands a second, it is written at level debug. And only
+here is an answer compressed for those who accept brotli (``packed.py``): it is there once for many.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from weedhounds.api.middleware import (
     printable,
     without_content,
 )
+from weedhounds.api.packed import Packed, accepts_brotli
 from weedhounds.api.parameters import key_of
 from weedhounds.cache.rendered import Rendered
 from weedhounds.errors import BadInput
@@ -56,6 +58,7 @@ class FastPath:
         self._requests = requests
         self._key_of_path: dict[str, str] = {}
         self._log = get_logger(__name__)
+        self._packed = Packed()
         self._is_telling = logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,8 +101,12 @@ class FastPath:
         status, body, fields = 200, hit.body, hit.fields or _fields_of(hit)
         if b"if-none-match" in asked and is_known(asked[b"if-none-match"].decode("latin-1"), _etag(fields)):
             status, body, fields = 304, b"", tuple(without_content(fields))
-        elif method == "HEAD":
-            body = b""
+        else:
+            packed = self._packed.body(key, hit) if accepts_brotli(asked.get(b"accept-encoding", b"")) else None
+            if packed is not None:
+                body, fields = packed, _packed_fields(fields, packed)
+            if method == "HEAD":
+                body = b""
         name = self._requests.name(asked.get(b"x-request-id"))
         if self._is_telling:
             self._tell(scope, status, len(body), name)
@@ -141,6 +148,12 @@ def _key_of_path(path: str) -> str | None:
 
 def _etag(fields: Iterable[Field]) -> str:
     return (field_of(fields, b"etag") or b"").decode()
+
+
+def _packed_fields(fields: Iterable[Field], packed: bytes) -> tuple[Field, ...]:
+    """Return the fields of an answer as those of its brotli stream; the weak tag names both."""
+    kept = (field for field in fields if field[0] != b"content-length")
+    return (*kept, (b"content-length", b"%d" % len(packed)), (b"content-encoding", b"br"))
 
 
 def _fields_of(hit: Rendered) -> tuple[tuple[bytes, bytes], ...]:

@@ -36,7 +36,8 @@ class Dated(Protocol):
 def record_headers(answer: Dated) -> dict[str, str]:
     """Return the fields of one record's answer.
 
-    ``ETag`` is weak: the same record fetched at the same time, while its age moves on. ``max-age``
+    ``ETag`` is weak: the same record fetched at the same time, while its age moves on, compressed or
+    not. ``max-age``
     is the whole lifetime, from which a cache takes off ``Age`` (RFC 9111 section 4.2).
     """
     from_ = answer.provenance
@@ -47,6 +48,7 @@ def record_headers(answer: Dated) -> dict[str, str]:
         "age": str(round(from_.age_s)),
         "cache-control": f"private, max-age={lifetime_s}",
         "cache-status": _status(from_.tier, ttl_s),
+        "vary": "accept-encoding",
     }
 
 

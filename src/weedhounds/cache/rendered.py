@@ -48,9 +48,19 @@ class Rendered:
         self.at = -inf
         self.fields: Fields = ()
 
+    @property
+    def constant(self) -> bytes:
+        """Return the part that does not move with time."""
+        return self.body[: self._constant_bytes]
+
+    @property
+    def moving(self) -> bytes:
+        """Return the part that holds at ``at``."""
+        return self.body[self._constant_bytes :]
+
     def renew(self, moving: bytes, provenance: Provenance, now: float) -> None:
         """Put the whole answer together with the part that holds at ``now``."""
-        self.body = self.body[: self._constant_bytes] + moving
+        self.body = self.constant + moving
         self.provenance = provenance
         self.at = now
         self.fields = ()

@@ -77,6 +77,9 @@ FORMAT_NUMBERS: Mapping[Format, int] = {
 }
 """Formats as envelopes name them; 1 was there from the first version on."""
 
+SECOND_ROWS = 8
+"""How envelopes name ``whb`` rows of the second layout (``whb_records.py``); read by the same module."""
+
 COMPRESSION_NUMBERS: Mapping[Compression, int] = {
     Compression.NONE: 0,
     Compression.ZSTD: 1,

@@ -305,7 +305,7 @@ def _pack_amounts(column: Sequence[Money]) -> list[wire.Cash]:
     written = list(map(str, [each.amount for each in column]))
     if max(map(len, written), default=0) < MOST_MEMOISED_CHARS:
         return list(map(cash_of, written))
-    return [pack_cash(each.amount) for each in column]
+    return [pack_cash(str(each.amount)) for each in column]
 
 
 def _cents(cash: list[wire.Cash]) -> tuple[bytes, list[str] | None]:

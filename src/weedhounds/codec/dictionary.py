@@ -21,8 +21,10 @@ import zstandard
 from weedhounds.codec.base import Encodable, Format, payload_codec
 from weedhounds.codec.envelope import DICTIONARY_ID_BYTES
 from weedhounds.codec.kinds import BY_FIELD, items_of, kind_of
+from weedhounds.codec.whb_row import encode_item
 from weedhounds.errors import BadInput, Corrupt
 from weedhounds.model.provenance import ShareScope
+from weedhounds.model.records import AnyRecord
 
 DEFAULT_BYTES = 112 * 1024
 """Size of a dictionary: records are 15 % larger with 32 KB, and hardly smaller with 512 KB."""
@@ -72,10 +74,17 @@ class Dictionary:
         Raises:
             BadInput: zstd has no such level.
         """
+        return frame_blocks(self.frame(payload, level))
+
+    def frame(self, payload: bytes, level: int | None = None) -> bytes:
+        """Return the zstd frame of ``payload`` without its magic.
+
+        Raises:
+            BadInput: zstd has no such level.
+        """
         chosen = DEFAULT_LEVEL if level is None else level
         compress = self.own.compress.get(chosen)
-        frame = compress(payload) if compress is not None else self._compressor(chosen)(payload)
-        return frame[_HEADER_BYTES[frame[0] >> 5] :]
+        return compress(payload) if compress is not None else self._compressor(chosen)(payload)
 
     def compress_blocks(self, payload: bytes, cuts: Sequence[int], level: int | None = None) -> bytes:
         """Return :meth:`compress`, with blocks that begin at ``cuts`` (:func:`compress_in_blocks`)."""
@@ -202,14 +211,14 @@ def train(
 
 def _samples(records: Iterable[Encodable], kind: str, format: Format) -> list[bytes | bytearray | memoryview[int]]:
     """Return the payloads to train on: of lists of rows each row's, of all else the whole body's."""
-    codec = payload_codec(format)
+    encode = payload_codec(format).encode_payload
     samples: list[bytes | bytearray | memoryview[int]] = []
     left = MAX_SAMPLE_BYTES
     for record in records:
         if kind_of(record) != kind:
             continue
-        for part in items_of(record) if format is Format.WHB_ROW and kind not in BY_FIELD else (record,):
-            sample = codec.encode_payload(part)
+        is_list = format is Format.WHB_ROW and kind not in BY_FIELD and not isinstance(record, AnyRecord)
+        for sample in map(encode_item, items_of(record)) if is_list else (encode(record),):
             left -= len(sample)
             if left < 0:
                 return samples

@@ -7,15 +7,36 @@ from struct import Struct
 from isal.isal_zlib import crc32
 from zstandard import ZstdError
 
-from weedhounds.codec.base import FREE_BYTES, MAX_BODY_BYTES, Compression, Encodable, Format, payload_codec
+from weedhounds.codec.base import (
+    FREE_BYTES,
+    MAX_BODY_BYTES,
+    SECOND_ROWS,
+    Compression,
+    Encodable,
+    Format,
+    payload_codec,
+)
 from weedhounds.codec.compress import decompress, output_limit, pack
 from weedhounds.codec.dictionary import Dictionary
 from weedhounds.codec.dictionary_store import SHIPPED, DictionaryStore
-from weedhounds.codec.envelope import CHECKSUM_BYTES, FRAME_BYTE, RESIDUE, ROW_HEAD, open_envelope, seal, seal_row
-from weedhounds.codec.kinds import kind_of
-from weedhounds.codec.whb_build import BUILDS
+from weedhounds.codec.envelope import (
+    CHECKSUM_BYTES,
+    FRAME_BYTE,
+    MIDDLE_FRAME,
+    RESIDUE,
+    ROW_HEAD,
+    SECOND_ROW_HEAD,
+    SHORT_FRAME,
+    open_envelope,
+    seal,
+    seal_row,
+    seal_second_row,
+)
+from weedhounds.codec.kinds import KINDS, kind_of
 from weedhounds.codec.whb_column import cuts
-from weedhounds.codec.whb_row import ROW_ERRORS, decode_row
+from weedhounds.codec.whb_records import PACKS_2
+from weedhounds.codec.whb_row import decode_payload as decode_row
+from weedhounds.codec.whb_row import encode_payload as encode_row
 from weedhounds.errors import BadInput, Corrupt, UnknownVersion
 from weedhounds.model.records import AnyRecord, Body
 
@@ -29,6 +50,7 @@ _NAMED_BYTES = 5
 """What naming a dictionary takes."""
 
 _LEAST_ROW_BYTES = _ROW_HEAD.size + CHECKSUM_BYTES
+_SINGLE_SEGMENTS = (SHORT_FRAME, MIDDLE_FRAME, FRAME_BYTE)
 
 
 def encode(
@@ -53,17 +75,25 @@ def encode(
         UnknownVersion: format or compression is not available here.
         BadInput: the compression has no such level, or there is no dictionary for the record.
     """
-    payload = payload_codec(format).encode_payload(record)
+    is_row = format is _WHB_ROW
+    payload = encode_row(record) if is_row else payload_codec(format).encode_payload(record)
     length = len(payload)
     if length > MAX_BODY_BYTES:
         raise Corrupt(f"body of {length} bytes is over the limit of {MAX_BODY_BYTES}")
+    number = SECOND_ROWS if is_row and record.__class__ in PACKS_2 else format
     if compression is not _ZSTD_DICT:
         used, stored = pack(payload, compression, level)
-        return seal(stored, format, used, length=length)
+        return seal(stored, number, used, length=length)
     if dictionary is None:
-        dictionary = SHIPPED.newest(kind_of(record), format)
+        dictionary = SHIPPED.newest(KINDS[record.__class__], format)
         if dictionary is None:
             raise BadInput(f"no dictionary for {kind_of(record)} as {format}")
+    if number is SECOND_ROWS:
+        frame = dictionary.frame(payload, level)
+        is_bomb = length > FREE_BYTES and length > output_limit(len(frame))
+        if is_bomb or len(frame) >= length or frame[0] not in _SINGLE_SEGMENTS:
+            return seal(payload, number, Compression.NONE, length=length)
+        return seal_second_row(frame, dictionary.id)
     if format is _WHB_COLUMN:
         blocks = dictionary.compress_blocks(payload, cuts(payload), COLUMN_LEVEL if level is None else level)
     else:
@@ -89,21 +119,9 @@ def decode(data: bytes, *, dictionaries: DictionaryStore = SHIPPED, max_bytes: i
     Bounds: ``max_bytes`` for the payload, and never more than a thousand times the bytes given
     (or 1 MiB); a record takes about three to twelve times its payload (menus 4, price lists 12).
     """
-    if len(data) > _LEAST_ROW_BYTES:  # rows with a dictionary, the common case, in as few calls as can be
-        head, named, byte, length = _ROW_HEAD.unpack_from(data)
-        if (
-            head == ROW_HEAD
-            and length <= FREE_BYTES
-            and length <= max_bytes
-            and byte == FRAME_BYTE
-            and crc32(data) == RESIDUE
-        ):
-            try:
-                decompress_frame = dictionaries.get(named).own.decompress
-                row = decode_row(decompress_frame(data[_FRAME_AT:-CHECKSUM_BYTES], length, False, False))
-                return BUILDS[row.__class__](row)
-            except (ZstdError, *ROW_ERRORS) as error:
-                raise Corrupt(f"not a row of dictionary {named.hex()}: {error}") from error
+    payload = _row_payload(data, dictionaries, max_bytes)
+    if payload is not None:
+        return decode_row(payload)
     envelope = open_envelope(data, min(max_bytes, MAX_BODY_BYTES))
     codec = payload_codec(envelope.format)
     if envelope.compression is None:
@@ -113,6 +131,28 @@ def decode(data: bytes, *, dictionaries: DictionaryStore = SHIPPED, max_bytes: i
     else:
         payload = decompress(envelope.stored, envelope.compression, envelope.length)
     return codec.decode_payload(payload)
+
+
+def _row_payload(data: bytes, dictionaries: DictionaryStore, max_bytes: int) -> bytes | None:
+    """Return the payload of a row with a dictionary, the common case, in as few calls as can be; else ``None``."""
+    if len(data) < _LEAST_ROW_BYTES:
+        return None
+    head, named, byte, length = _ROW_HEAD.unpack_from(data)
+    if head == SECOND_ROW_HEAD:
+        if byte == MIDDLE_FRAME:
+            length = (length & 0xFFFF) + 256
+        elif byte == SHORT_FRAME:
+            length &= 0xFF
+        else:
+            return None
+    elif head != ROW_HEAD or byte != FRAME_BYTE:
+        return None
+    if length > FREE_BYTES or length > max_bytes or crc32(data) != RESIDUE:
+        return None
+    try:
+        return dictionaries.get(named).own.decompress(data[_FRAME_AT:-CHECKSUM_BYTES], length, False, False)
+    except (ZstdError, MemoryError) as error:
+        raise Corrupt(f"not a frame of dictionary {named.hex()}: {error}") from error
 
 
 def encode_body(record: Body) -> bytes:

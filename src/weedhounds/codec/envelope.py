@@ -35,7 +35,14 @@ from typing import NamedTuple
 
 from isal.isal_zlib import crc32
 
-from weedhounds.codec.base import COMPRESSION_NUMBERS, FORMAT_NUMBERS, MAX_BODY_BYTES, Compression, Format
+from weedhounds.codec.base import (
+    COMPRESSION_NUMBERS,
+    FORMAT_NUMBERS,
+    MAX_BODY_BYTES,
+    SECOND_ROWS,
+    Compression,
+    Format,
+)
 from weedhounds.codec.compress import output_limit
 from weedhounds.errors import Corrupt, UnknownVersion
 
@@ -56,7 +63,7 @@ FRAME_BYTE = 0xA0
 RESIDUE = 0x2144DF1C
 """CRC-32 of any bytes followed by their CRC-32 in little-endian order."""
 
-FORMATS = {number: format_ for format_, number in FORMAT_NUMBERS.items()}
+FORMATS = {number: format_ for format_, number in FORMAT_NUMBERS.items()} | {SECOND_ROWS: Format.WHB_ROW}
 COMPRESSIONS = {number: compression for compression, number in COMPRESSION_NUMBERS.items()}
 
 _V1 = struct.Struct(">2sBBB3xI")
@@ -66,10 +73,15 @@ _ROW_HEAD = struct.Struct("<4s4sBI")
 _FRAME = struct.Struct("<BI")
 _U32 = struct.Struct("<I")
 _NUMBERS: Mapping[Compression | None, int] = {None: PATCH_NUMBER} | dict(COMPRESSION_NUMBERS)
-ROW_HEAD = _HEAD.pack(MAGIC, VERSION, FORMAT_NUMBERS[Format.WHB_ROW] << 4 | _NUMBERS[Compression.ZSTD_DICT])
+_DICTIONARY_NUMBER = COMPRESSION_NUMBERS[Compression.ZSTD_DICT]
+ROW_HEAD = _HEAD.pack(MAGIC, VERSION, FORMAT_NUMBERS[Format.WHB_ROW] << 4 | _DICTIONARY_NUMBER)
 """What envelopes of rows compressed with a dictionary begin with: those that entries hold."""
 
-_DICTIONARY_NUMBER = COMPRESSION_NUMBERS[Compression.ZSTD_DICT]
+SECOND_ROW_HEAD = _HEAD.pack(MAGIC, VERSION, SECOND_ROWS << 4 | _DICTIONARY_NUMBER)
+"""The same of rows of the second layout."""
+
+SHORT_FRAME, MIDDLE_FRAME = 0x20, 0x60
+"""As ``FRAME_BYTE``, but with the size in one byte, or (less 256) in two."""
 
 
 class Envelope(NamedTuple):
@@ -90,10 +102,18 @@ class Envelope(NamedTuple):
     stored: bytes
 
 
-def seal(stored: bytes, format: Format, compression: Compression | None, *, length: int, named: bytes = b"") -> bytes:
+def seal(
+    stored: bytes,
+    format: Format | int,
+    compression: Compression | None,
+    *,
+    length: int,
+    named: bytes = b"",
+) -> bytes:
     """Return the envelope of a stored payload.
 
     Args:
+        format: or its number, where the format has a second one.
         compression: ``None`` for a patch.
         length: bytes of the payload before it was compressed.
         named: the dictionary's id, or a patch's base digest.
@@ -103,7 +123,7 @@ def seal(stored: bytes, format: Format, compression: Compression | None, *, leng
     """
     if length > MAX_BODY_BYTES:
         raise Corrupt(f"body of {length} bytes is over the limit of {MAX_BODY_BYTES}")
-    kind = FORMAT_NUMBERS[format] << 4 | _NUMBERS[compression]
+    kind = (format if isinstance(format, int) else FORMAT_NUMBERS[format]) << 4 | _NUMBERS[compression]
     if named:
         whole = _HEAD.pack(MAGIC, VERSION, kind) + named + _FRAME.pack(FRAME_BYTE, length) + stored
     else:
@@ -114,6 +134,12 @@ def seal(stored: bytes, format: Format, compression: Compression | None, *, leng
 def seal_row(blocks: bytes, dictionary_id: bytes, length: int) -> bytes:
     """Return the envelope of a row compressed with a dictionary: :func:`seal` in half the time."""
     whole = _ROW_HEAD.pack(ROW_HEAD, dictionary_id, FRAME_BYTE, length) + blocks
+    return whole + _U32.pack(crc32(whole))
+
+
+def seal_second_row(frame: bytes, dictionary_id: bytes) -> bytes:
+    """Return the envelope of a row of the second layout: its frame has a header of its own, in as few bytes as can be."""
+    whole = SECOND_ROW_HEAD + dictionary_id + frame
     return whole + _U32.pack(crc32(whole))
 
 
@@ -139,13 +165,12 @@ def open_envelope(data: bytes, max_bytes: int = MAX_BODY_BYTES) -> Envelope:
     if number != PATCH_NUMBER and number not in COMPRESSIONS:
         raise UnknownVersion(f"compression {number} is not known here")
     start = 4 + _named_bytes(number)
-    at = start + (start > 4)
-    if len(data) < at + 4 + CHECKSUM_BYTES:
-        raise Corrupt("envelope is truncated")
-    if start > 4 and data[start] != FRAME_BYTE:
+    length, at = _length(data, start)
+    if length < 0:
         raise Corrupt("not the header of a frame")
-    length = _U32.unpack_from(data, at)[0]
-    stored = data[start if start > 4 else at + 4 : -CHECKSUM_BYTES]
+    if len(data) < at + CHECKSUM_BYTES:
+        raise Corrupt("envelope is truncated")
+    stored = data[start if start > 4 else at : -CHECKSUM_BYTES]
     if number != PATCH_NUMBER:  # a patch is bounded by its base besides
         check_length(length, len(stored), max_bytes)
     return Envelope(version, format_, COMPRESSIONS.get(number), length, data[4:start], stored)
@@ -171,9 +196,26 @@ def payload_bytes(data: bytes) -> int:
         return len(data)
     if data[2] == 1:
         return min(int.from_bytes(data[8:12], "big"), MAX_BODY_BYTES)
-    named = _named_bytes(data[3] & 15)
-    start = 4 + named + (named > 0)
-    return min(int.from_bytes(data[start : start + 4], "little"), MAX_BODY_BYTES)
+    length, _ = _length(data, 4 + _named_bytes(data[3] & 15))
+    return min(length, MAX_BODY_BYTES) if length >= 0 else len(data)
+
+
+def _length(data: bytes, start: int) -> tuple[int, int]:
+    """Return the length declared at ``start`` and where the payload begins; -1 for no length.
+
+    With a dictionary or base it stands in a frame header: of four bytes, but in rows of the second
+    layout of as few as can be.
+    """
+    if start == 4:
+        return int.from_bytes(data[4:8], "little"), 8
+    byte, after = data[start] if len(data) > start else 0, start + 1
+    if byte == FRAME_BYTE:
+        return int.from_bytes(data[after : after + 4], "little"), after + 4
+    if data[3] == SECOND_ROW_HEAD[3] and byte == SHORT_FRAME and len(data) > after:
+        return data[after], after + 1
+    if data[3] == SECOND_ROW_HEAD[3] and byte == MIDDLE_FRAME:
+        return int.from_bytes(data[after : after + 2], "little") + 256, after + 2
+    return -1, start
 
 
 def _named_bytes(number: int) -> int:

@@ -64,6 +64,20 @@ RELEASED: Mapping[str, tuple[int, str]] = {
     "LabResultListRow": (22, "origin rows"),
     "MenuByRow": (23, "origin shop_id rows"),
     "PriceListByRow": (24, "origin shop_id rows"),
+    "ProductRow2": (
+        34,
+        "id name origin brand category category_name subcategory strain strain_type potency potency_by_variant terpenes "
+        "lab slug image_url updated_at",
+    ),
+    "LabResultRow2": (
+        38,
+        "id origin product strain form producer laboratory tested_at approved_at market report_url cannabinoids terpenes",
+    ),
+    "OfferRow2": (
+        40,
+        "shop product_id product brand strain strain_type category subcategory market variant_label variant price "
+        "list_price potency terpenes lab promotions in_stock quantity",
+    ),
     "MenuHead": (
         18,
         "origin shop_id count lengths brand group strain told analyte highs origins potency_by_variant terpenes lab",

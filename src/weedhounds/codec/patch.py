@@ -11,11 +11,12 @@ from __future__ import annotations
 import blake3
 import zstandard
 
-from weedhounds.codec.base import MAX_BODY_BYTES, Encodable, Format
+from weedhounds.codec.base import MAX_BODY_BYTES, SECOND_ROWS, Encodable, Format
 from weedhounds.codec.compress import output_limit
 from weedhounds.codec.dictionary import frame_blocks
 from weedhounds.codec.encoding import decode
 from weedhounds.codec.envelope import BASE_DIGEST_BYTES, open_envelope, seal
+from weedhounds.codec.whb_records import PACKS_2
 from weedhounds.codec.whb_row import decode_payload, encode_by_row
 from weedhounds.errors import BadInput, Corrupt, UnknownVersion
 
@@ -52,7 +53,8 @@ def encode_patch(record: Encodable, base: Encodable | bytes, *, level: int = DEF
         write_checksum=0,
     )
     frame = zstandard.ZstdCompressor(dict_data=_prefix(old), compression_params=parameters).compress(new)
-    return seal(frame_blocks(frame), Format.WHB_ROW, None, length=len(new), named=payload_digest(old))
+    number = SECOND_ROWS if record.__class__ in PACKS_2 else Format.WHB_ROW
+    return seal(frame_blocks(frame), number, None, length=len(new), named=payload_digest(old))
 
 
 def is_patch(data: bytes) -> bool:

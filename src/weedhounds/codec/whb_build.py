@@ -15,6 +15,8 @@ from weedhounds.codec.base import Encodable
 from weedhounds.codec.positional import positional, retype
 from weedhounds.codec.whb_contents import potencies, readings
 from weedhounds.codec.whb_menus import build_menu, build_price_list
+from weedhounds.codec.whb_records import BUILDS_2
+from weedhounds.codec.whb_shops import build_ref
 from weedhounds.codec.whb_values import (
     DEFAULT_CURRENCY,
     amount,
@@ -43,7 +45,6 @@ from weedhounds.model.records import (
     PromotionList,
     Shop,
     ShopList,
-    ShopRef,
     Strain,
     StrainList,
 )
@@ -211,7 +212,7 @@ def build_offer(row: wire.OfferRow) -> Offer:
     currency = DEFAULT_CURRENCY if row.currency is None else row.currency
     paid = money(row.price, currency)
     offer = _make_offer(
-        _ref(row),
+        None if row.shop_id is None else build_ref(row.shop_id, row.shop_origin, row.shop),
         native_id(row.product_id),
         row.product,
         row.brand,
@@ -262,22 +263,6 @@ def _address(start: str, uuid: bytes) -> str:
     return f"{start}{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _ref(row: wire.OfferRow) -> ShopRef | None:
-    if row.shop_id is None:
-        return None
-    shop_id, origin = native_id(row.shop_id), row.shop_origin
-    if row.shop is None:
-        if origin is None:
-            raise Corrupt("a shop without a key")
-        return ShopRef(key=shop_key(origin, shop_id), id=shop_id)
-    key, name, address, lat, lon = row.shop
-    if key is None:
-        if origin is None:
-            raise Corrupt("a shop without a key")
-        key = shop_key(origin, shop_id)
-    return ShopRef(key=key, id=shop_id, name=name, address=address, lat=degrees(lat), lon=degrees(lon))
-
-
 def _build_shop_list(row: wire.ShopListRow) -> ShopList:
     origin = row.origin
     return ShopList(origin=origin, cell=row.cell, shops=tuple([build_shop(each, origin) for each in row.rows]))
@@ -307,6 +292,7 @@ def _build_lab_result_list(row: wire.LabResultListRow) -> LabResultList:
 
 
 BUILDS: Mapping[type, Callable[[Any], Encodable]] = {
+    **BUILDS_2,
     wire.ShopRow: build_shop,
     wire.ProductRow: build_product,
     wire.PriceRow: build_price,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import repeat
 from math import copysign
 
 from weedhounds.codec.whb_values import (
@@ -22,7 +21,6 @@ from weedhounds.model.units import Potency, Reading
 
 _PAIR, _FIELD = "\n", "\0"
 _MOST_PANEL_CHARS = 1024
-_SCALES = (100, 1000, 10_000)
 
 _BOTH = -3
 """Marks a reading that has both a value and a limit, which the compact form cannot tell."""
@@ -32,17 +30,19 @@ def pack_potency(potency: dict[str, Potency]) -> tuple[list[Num], Analytes | Non
     """Return the numbers (low of each, or low and high of each) and the analytes of a content."""
     if not potency:
         return [], None
-    texts = [_analyte(name, p.unit, p.basis) for name, p in potency.items()]
+    texts: list[str | None] = []
+    numbers: list[Num] = []
+    is_range = False
+    for name, p in potency.items():
+        texts.append(_analyte(name, p.unit, p.basis))
+        low = high = hundredths(p.low) or pack_num(p.low)
+        if p.high is not p.low:
+            high = hundredths(p.high) or pack_num(p.high)
+            is_range = is_range or low != high or low.__class__ is not high.__class__
+        numbers += (low, high)
     analytes: Analytes = (
         [(name, p.unit, p.basis) for name, p in potency.items()] if None in texts else _PAIR.join(texts)  # type: ignore[arg-type]
     )
-    numbers: list[Num] = []
-    is_range = False
-    for p in potency.values():
-        low = pack_num(p.low)
-        high = low if p.high is p.low else pack_num(p.high)
-        is_range = is_range or low != high or low.__class__ is not high.__class__
-        numbers += (low, high)
     return numbers if is_range else numbers[::2], analytes
 
 
@@ -120,54 +120,65 @@ def pack_readings(readings: tuple[Reading, ...]) -> ReadingsRow | None:
     joined = _PAIR.join(names)
     analytes: str | list[str] = joined if joined.count(_PAIR) == len(names) - 1 else names
     unit: str | list[str] = units[0] if units.count(units[0]) == len(units) else units
-    if isinstance(unit, str):
-        is_limited = belows.count(None) != len(belows)
-        scaled = _limited(values, belows) if is_limited or None in values else _scaled(values)  # type: ignore[arg-type]
-        if scaled is not None:
-            return analytes, unit, *scaled, None
+    packed = _scaled(values, belows) if isinstance(unit, str) else None
+    if packed is not None:
+        return analytes, unit, *packed, None
     full = [(pack_optional(value), pack_optional(below)) for value, below in zip(values, belows, strict=True)]
     return analytes, unit, [], None, full
 
 
-def _scaled(values: Sequence[float]) -> tuple[list[int], Num | None] | None:
-    """Return a scale and the values as whole numbers of it, if that is exact."""
-    found = list(map(hundredths, values))
-    scale = _SCALES[0]
-    whole = found if None not in found else None
-    if whole is None:
-        scale, whole = _finer(values)
-    if not whole or (0 in whole and -1.0 in map(copysign, repeat(1.0), values)):
-        return None
-    return [scale, *whole], None  # type: ignore[list-item]
-
-
-def _finer(values: Sequence[float]) -> tuple[int, list[int | None]]:
-    """Return the scale beyond hundredths that all values are whole numbers of; none where there is none."""
-    if all(0.0 <= value < MOST_SCALED for value in values):
-        for scale in _SCALES[1:]:
-            whole = [round(value * scale) for value in values]
-            if all(n / scale == value for n, value in zip(whole, values, strict=True)):
-                return scale, whole  # type: ignore[return-value]
-    return _SCALES[0], []
-
-
-def _limited(values: list[float | None], belows: list[float | None]) -> tuple[list[int], Num | None] | None:
+def _scaled(values: Sequence[float | None], belows: Sequence[float | None]) -> tuple[list[int], Num | None] | None:
     """Return scale, values and limit where some lie below one limit (-1) or have no value (-2), if that is exact."""
-    limits = {below for below in belows if below is not None}
-    limit = pack_num(limits.pop()) if limits else None
+    limits = {*belows}
+    limits.discard(None)
+    limit = pack_optional(limits.pop()) if limits else None
     if limits or limit.__class__ is float:
         return None
-    stated = [value for value in values if value is not None]
-    scaled = _scaled(stated) if stated else ([_SCALES[0]], None)
-    if scaled is None:
+    whole = _whole(values)
+    if whole is None:
         return None
-    own = iter(scaled[0])
-    packed = [next(own)]
-    packed += [
-        (-2 if below is None else -1) if value is None else next(own) if below is None else _BOTH
-        for value, below in zip(values, belows, strict=True)
+    scale, found = whole
+    packed = [
+        (-2 if below is None else -1) if n is None else n if below is None else _BOTH
+        for n, below in zip(found, belows, strict=True)
     ]
-    return None if _BOTH in packed else (packed, limit)
+    return None if _BOTH in packed else ([scale, *packed], limit)
+
+
+def _whole(values: Sequence[float | None]) -> tuple[int, Sequence[int | None]] | None:
+    """Return the first scale of which all values are whole numbers, and those numbers; ``None`` stays."""
+    missing = values.count(None)
+    for scale, count_in in _COUNTS:
+        found = list(map(count_in, values))
+        if found.count(None) == missing:
+            is_exact = 0 not in found or not any(value == 0 and copysign(1.0, value) < 0 for value in values)
+            return (scale, found) if is_exact else None
+    return None
+
+
+@lru_cache(maxsize=16384)
+def _thousandths(number: float | None) -> int | None:
+    return _whole_of(number, 1000)
+
+
+@lru_cache(maxsize=16384)
+def _ten_thousandths(number: float | None) -> int | None:
+    return _whole_of(number, 10_000)
+
+
+def _whole_of(number: float | None, scale: int) -> int | None:
+    """Return a number's parts of a scale as :func:`hundredths` does; memoised above: laboratories round alike."""
+    if number is None or not 0.0 <= number < MOST_SCALED:
+        return None
+    scaled = round(number * scale)
+    return scaled if scaled / scale == number else None
+
+
+_COUNTS: tuple[tuple[int, Callable[[float | None], int | None]], ...] = (
+    (100, hundredths),
+    (1000, _thousandths),
+    (10_000, _ten_thousandths),
+)
 
 
 def readings(row: ReadingsRow | None) -> tuple[Reading, ...]:

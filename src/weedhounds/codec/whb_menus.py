@@ -16,15 +16,16 @@ from decimal import Decimal
 from itertools import repeat
 from math import isfinite
 from operator import is_
+from typing import cast
 
 import msgspec
 from msgspec.structs import astuple
 
 from weedhounds.codec import whb_wire as wire
 from weedhounds.codec.base import MAX_ITEMS
-from weedhounds.codec.columns import base_slugs, code, code_objects, decoded
+from weedhounds.codec.columns import code, code_objects, decoded
 from weedhounds.codec.positional import positional, retype
-from weedhounds.codec.whb_values import BRAND_MARK, DEFAULT_CURRENCY, LEAST_BASE, NAME_MARK
+from weedhounds.codec.whb_values import DEFAULT_CURRENCY, HasMark, are_short, cut_slug, fill_slug
 from weedhounds.errors import Corrupt
 from weedhounds.model.records import Menu, Price, PriceList, Product
 from weedhounds.model.units import Amount, Money, Potency
@@ -227,46 +228,32 @@ def cut_slugs(
 
     Whole ones, and ``True``, where one holds a mark itself.
     """
-    joined = "".join(filter(None, slugs))
-    if not names or NAME_MARK in joined or BRAND_MARK in joined:
+    if not names:
         return slugs, True
-    starts = base_slugs([brand or "" for brand in brands])
-    cut = [
-        NAME_MARK if slug == base else slug if slug is None else _cut(slug, base, start)
-        for slug, base, start in zip(slugs, base_slugs(names), starts, strict=True)
-    ]
-    return cut, False
-
-
-def _cut(slug: str, base: str, start: str) -> str:
-    if len(base) >= LEAST_BASE:
-        slug = slug.replace(base, NAME_MARK, 1)
-    return BRAND_MARK + slug[len(start) :] if len(start) >= LEAST_BASE and slug.startswith(start) else slug
+    cut = cut_slug if are_short(names, slugs, brands) else cut_slug.__wrapped__
+    try:
+        return list(map(cut, slugs, names, brands)), False
+    except HasMark:
+        return slugs, True
 
 
 def whole_slugs(
     slugs: Sequence[str | None], names: Sequence[str], brands: Sequence[str | None]
 ) -> Sequence[str | None]:
     """Return the slugs that :func:`cut_slugs` cut; each mark is filled in once."""
-    if not names:
-        return []
-    whole = [
-        base if slug == NAME_MARK else slug if slug is None else slug.replace(NAME_MARK, base, 1)
-        for slug, base in zip(slugs, base_slugs(names), strict=True)
-    ]
-    if BRAND_MARK not in "".join(filter(None, slugs)):
-        return whole
-    starts = base_slugs([brand or "" for brand in brands])
-    return [
-        slug if slug is None else slug.replace(BRAND_MARK, start, 1) for slug, start in zip(whole, starts, strict=True)
-    ]
+    fill = fill_slug if are_short(names, slugs, brands) else fill_slug.__wrapped__
+    return list(map(fill, slugs, names, brands))
 
 
 def whole_seconds(column: Sequence[float | None]) -> Sequence[float | None]:
     """Return times as whole numbers where all are: four bytes less each, and read as the same floats."""
-    if not column or None in column or not all(map(float.is_integer, column)):  # type: ignore[arg-type]
+    if not column or None in column:
         return column
-    return list(map(int, column)) if 0 < min(column) <= max(column) < MOST_SECONDS else column  # type: ignore
+    seconds = cast(Sequence[float], column)
+    if not 0 < min(seconds) <= max(seconds) < MOST_SECONDS:
+        return column
+    whole = list(map(int, seconds))
+    return whole if whole == list(seconds) else column
 
 
 def check_columns(count: int, *columns: Sequence[object] | None) -> None:

@@ -1,4 +1,7 @@
-"""Records to rows: the writing half of ``whb`` rows. Positions are those of ``whb_wire.py``."""
+"""Records to rows of the first layout: the writing half of ``whb`` rows. Positions are those of ``whb_wire.py``.
+
+Single offers, products and laboratory results are written in the second layout (``whb_records.py``).
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from weedhounds.codec.base import Encodable
 from weedhounds.codec.kinds import items_of
 from weedhounds.codec.whb_contents import pack_potency, pack_readings
 from weedhounds.codec.whb_menus import check_columns, pack_menu, pack_price_list
+from weedhounds.codec.whb_records import PACKS_2, PackedRow
 from weedhounds.codec.whb_values import (
     DEFAULT_CURRENCY,
-    SHOP_KEY,
     pack_amount,
     pack_cash,
     pack_degrees,
@@ -27,11 +30,11 @@ from weedhounds.codec.whb_values import (
 )
 from weedhounds.codec.whb_wire import Cash
 from weedhounds.model.records import (
+    AnyRecord,
     Brand,
     LabResult,
     LabResultList,
     Menu,
-    Offer,
     Price,
     PriceList,
     Product,
@@ -39,15 +42,13 @@ from weedhounds.model.records import (
     PromotionList,
     Shop,
     ShopList,
-    ShopRef,
     Strain,
     StrainList,
 )
 from weedhounds.model.units import Money
 
-PackedRow = tuple[Any, ...]
-"""A row as MessagePack will hold it; its elements are those of the type's ``whb_wire`` struct."""
-
+_NO_CONTENT: tuple[list[wire.Num], None] = ([], None)
+_NOTHING: tuple[()] = ()
 _UUID_CHARS = 36
 _UUID = re.compile(r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 
@@ -58,7 +59,7 @@ def pack(record: Encodable) -> PackedRow:
     Raises:
         Corrupt: it holds NaN or infinities, or too many records.
     """
-    return _PACKS[type(record)](record)
+    return PACKS[type(record)](record)
 
 
 def pack_by_row(record: Encodable) -> PackedRow:
@@ -74,6 +75,15 @@ def pack_by_row(record: Encodable) -> PackedRow:
     if isinstance(record, PriceList):
         return wire.PRICE_LIST_BY_ROW, record.origin, record.shop_id, [pack_price(price) for price in record.prices]
     return pack(record)
+
+
+def pack_item(item: AnyRecord) -> PackedRow:
+    """Return the row that a record has in a list: in the first layout, with its origin.
+
+    Raises:
+        Corrupt: it holds NaN or infinities.
+    """
+    return pack_lab_result(item) if isinstance(item, LabResult) else pack(item)
 
 
 def pack_shop(shop: Shop, origin: str | None = None) -> PackedRow:
@@ -106,7 +116,8 @@ def pack_shop(shop: Shop, origin: str | None = None) -> PackedRow:
 
 def pack_product(product: Product, origin: str | None = None) -> PackedRow:
     """Return a product's row; in a menu of ``origin``, that is left out."""
-    numbers, analytes = pack_potency(product.potency)
+    numbers, analytes = pack_potency(product.potency) if product.potency else _NO_CONTENT
+    varied = product.potency_by_variant
     return (
         wire.PRODUCT,
         pack_id(product.id),
@@ -123,9 +134,9 @@ def pack_product(product: Product, origin: str | None = None) -> PackedRow:
         product.category,
         product.strain_type,
         None if product.origin == origin else product.origin,
-        pack_readings(product.terpenes),
-        pack_lab(product.lab),
-        [(label, *pack_potency(p)[::-1]) for label, p in product.potency_by_variant.items()],
+        pack_readings(product.terpenes) if product.terpenes else None,
+        None if product.lab is None else pack_lab(product.lab),
+        [(label, *pack_potency(p)[::-1]) for label, p in varied.items()] if varied else _NOTHING,
     )
 
 
@@ -221,71 +232,25 @@ def pack_brand(brand: Brand) -> PackedRow:
     )
 
 
-def pack_offer(offer: Offer) -> PackedRow:
-    """Return an offer's row."""
-    numbers, analytes = pack_potency(offer.potency)
-    cash, list_cash, currency, list_currency = pack_prices(offer.price, offer.list_price)
-    shop_id, origin, shop = _pack_ref(offer.shop)
-    return (
-        wire.OFFER,
-        shop_id,
-        pack_id(offer.product_id),
-        offer.product,
-        cash,
-        list_cash,
-        pack_optional(offer.quantity),
-        numbers,
-        analytes,
-        offer.promotions,
-        offer.brand,
-        offer.strain,
-        offer.subcategory,
-        offer.category,
-        offer.variant_label,
-        pack_amount(offer.variant),
-        offer.strain_type,
-        offer.market,
-        offer.in_stock,
-        origin,
-        pack_readings(offer.terpenes),
-        pack_lab(offer.lab),
-        currency,
-        list_currency,
-        shop,
-    )
-
-
 def pack_prices(price: Money, list_price: Money) -> tuple[Cash, Cash | None, str | None, str | None]:
     """Return both amounts (the second ``None`` where it is the first) and both currencies."""
-    cash, list_cash = pack_cash(price.amount), pack_cash(list_price.amount)
+    paid, regular = str(price.amount), str(list_price.amount)
+    list_cash = None if regular == paid else pack_cash(regular)
     currency = None if price.currency == DEFAULT_CURRENCY else price.currency
     list_currency = None if list_price.currency == price.currency else list_price.currency
-    return cash, None if list_cash == cash else list_cash, currency, list_currency
+    return pack_cash(paid), list_cash, currency, list_currency
 
 
 def _pack_money(money: Money | None) -> tuple[Cash, str | None] | None:
     if money is None:
         return None
-    return pack_cash(money.amount), None if money.currency == DEFAULT_CURRENCY else money.currency
+    return pack_cash(str(money.amount)), None if money.currency == DEFAULT_CURRENCY else money.currency
 
 
 def _pack_address(url: str | None) -> str | tuple[str, bytes] | None:
     if url is None or _UUID.fullmatch(url, max(0, len(url) - _UUID_CHARS)) is None:
         return url
     return url[:-_UUID_CHARS], bytes.fromhex(url[-_UUID_CHARS:].replace("-", ""))
-
-
-def _pack_ref(shop: ShopRef | None) -> tuple[wire.Id | None, str | None, PackedRow | None]:
-    """Return a shop's id, its origin where the key follows from both, and the rest where there is any."""
-    if shop is None:
-        return None, None, None
-    origin = shop.key[len(SHOP_KEY) : -len(shop.id) - 1]
-    follows = shop.key == shop_key(origin, shop.id)
-    if follows and shop.name is None and shop.address is None and shop.lat is None and shop.lon is None:
-        return pack_id(shop.id), origin, None
-    key = None if follows else shop.key
-    rest_of = (key, shop.name, shop.address, pack_degrees(shop.lat), pack_degrees(shop.lon))
-    return pack_id(shop.id), origin if follows else None, rest_of
 
 
 def _pack_shop_list(body: ShopList) -> PackedRow:
@@ -309,15 +274,13 @@ def _pack_lab_result_list(body: LabResultList) -> PackedRow:
     return wire.LAB_RESULT_LIST, body.origin, [pack_lab_result(result, body.origin) for result in body.results]
 
 
-_PACKS: Mapping[type, Callable[[Any], PackedRow]] = {
+PACKS: Mapping[type, Callable[[Any], PackedRow]] = {
+    **PACKS_2,
     Shop: pack_shop,
-    Product: pack_product,
     Price: pack_price,
     Promotion: pack_promotion,
     Strain: pack_strain,
-    LabResult: pack_lab_result,
     Brand: pack_brand,
-    Offer: pack_offer,
     ShopList: _pack_shop_list,
     Menu: pack_menu,
     PriceList: pack_price_list,

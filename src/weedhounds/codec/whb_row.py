@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from weedhounds.codec.base import Encodable
 from weedhounds.codec.whb_build import BUILDS
-from weedhounds.codec.whb_pack import PackedRow, pack, pack_by_row
+from weedhounds.codec.whb_pack import PACKS, pack_by_row, pack_item
+from weedhounds.codec.whb_records import PACKS_2, check_numbers
 from weedhounds.codec.whb_wire import AnyRow
 from weedhounds.errors import Corrupt
+from weedhounds.model.records import AnyRecord
 
 ROW_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, MemoryError)
 """What bytes that are no row can raise besides ``Corrupt``."""
 
-_encoder = msgspec.msgpack.Encoder(decimal_format="string")
+_WRITE_ERRORS = (msgspec.MsgspecError, UnicodeEncodeError, OverflowError, TypeError, RecursionError)
+"""What a record that no row can hold raises besides ``Corrupt``."""
+
+_encode_row = msgspec.msgpack.Encoder(decimal_format="string").encode
 _decoder: msgspec.msgpack.Decoder[AnyRow] = msgspec.msgpack.Decoder(AnyRow)
-decode_row = _decoder.decode
+_decode_row = _decoder.decode
 
 
 def encode_payload(record: Encodable) -> bytes:
@@ -26,7 +29,26 @@ def encode_payload(record: Encodable) -> bytes:
     Raises:
         Corrupt: it holds integers over 64 bits, lone surrogates, NaN or infinities.
     """
-    return _encode(record, pack)
+    kind = record.__class__
+    try:
+        payload = _encode_row(PACKS[kind](record))
+    except _WRITE_ERRORS as error:
+        raise Corrupt(f"a row cannot hold it: {error}") from error
+    if kind in PACKS_2 and (0x7F in payload or 0xFF in payload):
+        check_numbers(record, payload)
+    return payload
+
+
+def encode_item(item: AnyRecord) -> bytes:
+    """Return the row that a record has in a list.
+
+    Raises:
+        Corrupt: as :func:`encode_payload`.
+    """
+    try:
+        return _encode_row(pack_item(item))
+    except _WRITE_ERRORS as error:
+        raise Corrupt(f"a row cannot hold it: {error}") from error
 
 
 def encode_by_row(record: Encodable) -> bytes:
@@ -35,13 +57,9 @@ def encode_by_row(record: Encodable) -> bytes:
     Raises:
         Corrupt: as :func:`encode_payload`.
     """
-    return _encode(record, pack_by_row)
-
-
-def _encode(record: Encodable, pack_it: Callable[[Encodable], PackedRow]) -> bytes:
     try:
-        return _encoder.encode(pack_it(record))
-    except (msgspec.MsgspecError, UnicodeEncodeError, OverflowError, TypeError, RecursionError) as error:
+        return _encode_row(pack_by_row(record))
+    except _WRITE_ERRORS as error:
         raise Corrupt(f"a row cannot hold it: {error}") from error
 
 
@@ -52,7 +70,10 @@ def decode_payload(data: bytes) -> Encodable:
         Corrupt: not a row, or one whose elements do not fit each other.
     """
     try:
-        row = decode_row(data)
-        return BUILDS[row.__class__](row)
+        row = _decode_row(data)
+        record = BUILDS[row.__class__](row)
     except ROW_ERRORS as error:
         raise Corrupt(f"not a row: {error}") from error
+    if (0x7F in data or 0xFF in data) and record.__class__ in PACKS_2:
+        check_numbers(record, data)
+    return record

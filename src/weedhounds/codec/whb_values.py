@@ -8,8 +8,10 @@ they would not come back equal. What is read is hostile: it becomes a value or `
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from itertools import chain
 from math import copysign, isfinite
 
 from weedhounds.codec.columns import base_slug
@@ -35,10 +37,13 @@ MOST_SCALED = 1e12
 """Larger numbers are written as floats; their hundredths would not be exact anyway."""
 
 _MOST_DIGITS = 18
-_HEX = re.compile(r"(?:[0-9a-f]{2}){4,16}")
+_HEX = re.compile(r"[0-9a-f]{8,32}")
 _MOST_CASH_CHARS = 16
 MOST_MEMOISED_CHARS = 256
 """Longer texts are worked on anew each time, so that the memos stay small."""
+
+MEMOISED_SLUGS = 32768
+"""Slugs that each of two memos holds, the latest: some 300 bytes each with name and brand, 10 MB a memo."""
 
 
 def pack_num(number: float) -> Num:
@@ -144,18 +149,17 @@ def _finite(number: float) -> float:
     return number
 
 
-def pack_cash(amount: Decimal) -> Cash:
-    """Return the cents of an amount that has exactly two decimals, else its text.
+def pack_cash(text: str) -> Cash:
+    """Return the cents of an amount's text that has exactly two decimals, else the text.
 
     Raises:
         Corrupt: not finite.
 
     Example:
-        >>> pack_cash(Decimal("35.00")), pack_cash(Decimal("35")), pack_cash(Decimal("-1.25"))
+        >>> pack_cash("35.00"), pack_cash("35"), pack_cash("-1.25")
         (3500, '35', '-1.25')
     """
-    text = str(amount)
-    return cash_of(text) if len(text) < MOST_MEMOISED_CHARS else text
+    return cash_of(text) if len(text) < MOST_MEMOISED_CHARS else cash_of.__wrapped__(text)
 
 
 @lru_cache(maxsize=8192)
@@ -176,13 +180,10 @@ def money(packed: Cash, currency: str) -> Money:
     Raises:
         Corrupt: no amount.
     """
-    if not isinstance(packed, int):
-        return _priced(packed, currency)
-    return (
-        cents_money(packed, currency)
-        if len(currency) < MOST_MEMOISED_CHARS
-        else cents_money.__wrapped__(packed, currency)
-    )
+    if packed.__class__ is not int:
+        return _priced(packed, currency)  # type: ignore[arg-type]
+    make = cents_money if len(currency) < MOST_MEMOISED_CHARS else cents_money.__wrapped__
+    return make(packed, currency)
 
 
 @lru_cache(maxsize=8192)
@@ -252,30 +253,71 @@ def pack_id(text: str) -> Id:
     """
     if len(text) <= _MOST_DIGITS and text.isdecimal() and text.isascii():
         return int(text) if text[0] != "0" or text == "0" else text
-    return (bytes.fromhex(text),) if _HEX.fullmatch(text) else text
+    return (bytes.fromhex(text),) if _HEX.fullmatch(text) and not len(text) & 1 else text
 
 
 def native_id(packed: Id) -> str:
     """Return the id that :func:`pack_id` packed."""
-    return str(packed) if isinstance(packed, int) else packed if isinstance(packed, str) else packed[0].hex()
+    if packed.__class__ is int:
+        return str(packed)
+    return packed if isinstance(packed, str) else packed[0].hex()  # type: ignore[index]
 
 
-def pack_slug(slug: str | None, name: str, brand: str | None = None) -> str | list[str] | None:
-    """Return a slug with the slugs of its name and (at the beginning) brand replaced by marks."""
+class HasMark(ValueError):
+    """A slug holds a mark itself: it cannot be cut."""
+
+
+@lru_cache(maxsize=MEMOISED_SLUGS)
+def cut_slug(slug: str | None, name: str, brand: str | None) -> str | None:
+    """Return a slug with the slugs of its name and (at the beginning) brand replaced by marks.
+
+    Memoised, as :func:`fill_slug`: a menu is written and read again with nearly the same products.
+    Callers pass texts that are long to the function itself.
+
+    Raises:
+        HasMark: the slug holds one.
+    """
     if slug is None:
         return None
     if NAME_MARK in slug or BRAND_MARK in slug:
-        return [slug]
-    base = base_slug(name) if len(name) < MOST_MEMOISED_CHARS else ""
+        raise HasMark(slug)
+    base = base_slug.__wrapped__(name)
     if slug == base:
         return NAME_MARK
     if len(base) >= LEAST_BASE:
         slug = slug.replace(base, NAME_MARK, 1)
-    if brand and len(brand) < MOST_MEMOISED_CHARS:
-        start = base_slug(brand)
-        if len(start) >= LEAST_BASE and slug.startswith(start):
-            return BRAND_MARK + slug[len(start) :]
+    start = base_slug(brand) if brand and len(brand) < MOST_MEMOISED_CHARS else ""
+    return BRAND_MARK + slug[len(start) :] if len(start) >= LEAST_BASE and slug.startswith(start) else slug
+
+
+@lru_cache(maxsize=MEMOISED_SLUGS)
+def fill_slug(slug: str | None, name: str, brand: str | None) -> str | None:
+    """Return the slug that :func:`cut_slug` cut; each mark is filled in once, the name's first."""
+    if slug is None:
+        return None
+    if NAME_MARK in slug:
+        slug = slug.replace(NAME_MARK, base_slug.__wrapped__(name), 1)
+    if BRAND_MARK in slug:
+        slug = slug.replace(BRAND_MARK, base_slug.__wrapped__(brand or ""), 1)
     return slug
+
+
+def are_short(*columns: Iterable[str | None]) -> bool:
+    """Tell whether all texts are short enough to be memoised."""
+    return max(map(len, filter(None, chain.from_iterable(columns))), default=0) < MOST_MEMOISED_CHARS
+
+
+def pack_slug(slug: str | None, name: str, brand: str | None = None) -> str | list[str] | None:
+    """Return a slug with the slugs of its name and (at the beginning) brand replaced by marks; whole in a list of one."""
+    if slug is None:
+        return None
+    if NAME_MARK in slug or BRAND_MARK in slug:
+        return [slug]
+    if len(name) >= MOST_MEMOISED_CHARS:
+        name = ""
+    if brand is not None and len(brand) >= MOST_MEMOISED_CHARS:
+        brand = None
+    return cut_slug(slug, name, brand) if len(slug) < MOST_MEMOISED_CHARS else cut_slug.__wrapped__(slug, name, brand)
 
 
 def slug(packed: str | list[str] | None, name: str, brand: str | None = None) -> str | None:

@@ -17,8 +17,8 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from weedhounds.codec.base import MAX_ITEMS
-from weedhounds.model.records import Category, Lab, Market, Position
-from weedhounds.model.units import Amount, Potency, Reading
+from weedhounds.model.records import Category, Lab, LabResult, Market, Offer, Position, Product, ShopRef
+from weedhounds.model.units import Amount, Money, Potency, Reading
 
 Num = int | float
 """A number (``whb_values.py``): n >= 0 is n/100, n < 0 is -n/10000, a float stands for itself."""
@@ -42,11 +42,15 @@ LabRow = tuple[str | None, str | None, str | None, str | None]
 VariantPotency = tuple[str, Analytes | None, list[Num]]
 """A variant's label and its content."""
 
+ShopRest = tuple[str | None, str | None, str | None, Num | None, Num | None]
+"""The rest of an offer's shop: key (nil where it follows from origin and id), name, address, lat, lon."""
+
 T = TypeVar("T")
 Column = Annotated[list[T], msgspec.Meta(max_length=MAX_ITEMS)]
 """One element for each record of a list; its length is looked at before anything is made."""
 
 SHOP, PRODUCT, PRICE, PROMOTION, STRAIN, LAB_RESULT, BRAND, OFFER = range(1, 9)
+PRODUCT_2, LAB_RESULT_2, OFFER_2 = 34, 38, 40
 SHOP_LIST, MENU, PRICE_LIST, PROMOTION_LIST, STRAIN_LIST, LAB_RESULT_LIST = range(17, 23)
 MENU_BY_ROW, PRICE_LIST_BY_ROW = 23, 24
 
@@ -211,7 +215,24 @@ class OfferRow(Row, tag=OFFER, frozen=True, gc=False):
     lab: LabRow | None = None
     currency: str | None = None
     list_currency: str | None = None
-    shop: tuple[str | None, str | None, str | None, Num | None, Num | None] | None = None
+    shop: ShopRest | None = None
+
+
+class ProductRow2(Product, array_like=True, tag=PRODUCT_2, frozen=True, gc=False, kw_only=True):
+    """A product in the second layout: the model's fields in the model's order, what is nested as maps."""
+
+    slug: str | list[str] | None = None  # type: ignore[assignment]
+
+
+class LabResultRow2(LabResult, array_like=True, tag=LAB_RESULT_2, frozen=True, gc=False, kw_only=True):
+    """A laboratory result in the second layout."""
+
+
+class OfferRow2(Offer, array_like=True, tag=OFFER_2, frozen=True, gc=False, kw_only=True):
+    """An offer in the second layout; ``shop`` may be id and origin alone, ``list_price`` is nil where it is the price."""
+
+    shop: tuple[Id, str] | ShopRef | None  # type: ignore[assignment]
+    list_price: Money | None  # type: ignore[assignment]
 
 
 class ShopListRow(Row, tag=SHOP_LIST, frozen=True, gc=False):
@@ -323,4 +344,7 @@ AnyRow = (
     | LabResultListRow
     | MenuByRow
     | PriceListByRow
+    | ProductRow2
+    | LabResultRow2
+    | OfferRow2
 )

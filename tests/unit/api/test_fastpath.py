@@ -16,11 +16,13 @@ from structlog.testing import capture_logs
 from sample_answers import FakeNode
 from sample_entries import NOW, menu_entry, menu_key, price_list, raw_entry
 from weedhounds.api import create_app, fastpath
+from weedhounds.api import packed as packed_answers
 from weedhounds.api.fastpath import FastPath
 from weedhounds.api.middleware import MAX_IN_FLIGHT, is_known
 from weedhounds.cache.entry import Entry
 from weedhounds.cache.rendered import REUSE_S, Rendered
 from weedhounds.clock import ManualClock
+from weedhounds.codec.render import brotli_start
 from weedhounds.config import load_settings
 from weedhounds.model.datatypes import DataType
 from weedhounds.model.keys import RecordKey
@@ -63,7 +65,8 @@ class Both:
 
 
 def _client(app: Any) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1:8420")
+    headers = {"accept-encoding": "identity"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1:8420", headers=headers)
 
 
 @pytest.fixture
@@ -389,3 +392,51 @@ async def test_paths_are_remembered_within_a_bound(both: Both, monkeypatch: pyte
         for path in (MENU, PRICES, ODD, "/v1/menus/dispensary_menu:weedmaps:1"):
             assert (await both.fast.get(path)).status_code == 200
             assert len(both.app._key_of_path) <= 3
+
+
+@pytest.mark.parametrize("path", [MENU, PRICES])
+async def test_who_accepts_brotli_gets_the_same_answer_in_fewer_bytes(
+    both: Both, clock: ManualClock, path: str
+) -> None:
+    for _ in range(3):
+        clock.advance(7.3)
+        plain, _ = await both.answers(path)
+        packed, long_way = await both.answers(path, accept_encoding="gzip, br;q=0.5")
+        assert packed.json() == plain.json()  # httpx decompressed it
+        assert packed.headers["content-encoding"] == "br"
+        assert int(packed.headers["content-length"]) < len(plain.content) / 2
+        assert packed.headers["etag"] == plain.headers["etag"]
+        assert packed.headers["vary"] == plain.headers["vary"] == long_way.headers["vary"] == "accept-encoding"
+        assert "content-encoding" not in {*plain.headers, *long_way.headers}
+
+
+async def test_a_version_is_compressed_once(both: Both, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bytes] = []
+
+    def counted(document: bytes) -> bytes | None:
+        made.append(document)
+        return brotli_start(document)
+
+    monkeypatch.setattr(packed_answers, "brotli_start", counted)
+    for _ in range(5):
+        clock.advance(1.0)
+        await both.answers(MENU, accept_encoding="br")
+        await both.answers(PRICES, accept_encoding="br")
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("accepted", ["identity", "gzip", "*", "br;q=0", "brotli", ""])
+async def test_nobody_else_gets_brotli(both: Both, accepted: str) -> None:
+    answers = await both.answers(MENU, accept_encoding=accepted)
+    assert same(*answers)
+    assert "content-encoding" not in answers[0].headers
+
+
+async def test_a_known_answer_and_one_to_head_are_without_content_in_brotli_too(both: Both) -> None:
+    whole, _ = await both.answers(MENU, accept_encoding="br")
+    known = await both.answers(MENU, accept_encoding="br", if_none_match=whole.headers["etag"])
+    assert same(*known)
+    assert known[0].status_code == 304
+    head, _ = await both.answers(MENU, "HEAD", accept_encoding="br")
+    assert head.headers == whole.headers
+    assert head.content == b""

@@ -1,15 +1,12 @@
-"""Files become records, whichever of our documents or an origin's answer they hold; JSON is rendered once."""
+"""Files become records, whichever of our documents or an origin's answer they hold."""
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 from struct import unpack
 from typing import Any
 
-import brotli
 import msgspec
 import pytest
 
@@ -18,7 +15,6 @@ from sample_entries import menu, price_list
 from weedhounds.codec import Compression, Format, encode
 from weedhounds.codec.finite import check_finite
 from weedhounds.codec.kinds import items_of
-from weedhounds.codec.render import FROM_BYTES, render_brotli, render_json
 from weedhounds.codec.samples import MAX_ITEMS, MAX_SINGLES, Origin, by_type, cut, records_in, to_measure
 from weedhounds.errors import BadInput, Corrupt, SourceError
 from weedhounds.model.records import Brand, Menu, PriceList, Product, Strain
@@ -89,27 +85,6 @@ def test_records_are_told_apart_by_their_tag() -> None:
         "menu": 2,
         "price_list": 1,
     }
-
-
-def test_rendered_json_is_read_by_any_browser() -> None:
-    document = render_json(menu("1", 50))
-    assert msgspec.json.decode(document, type=Menu) == menu("1", 50)
-    packed = render_brotli(document)
-    assert packed is not None
-    assert len(packed) < len(document) / 4
-    assert brotli.decompress(packed) == document
-
-
-def test_a_short_document_and_one_that_would_grow_are_sent_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert render_brotli(b"x" * (FROM_BYTES - 1)) is None
-    assert render_brotli(Random(1).randbytes(2 * FROM_BYTES)) is None
-    monkeypatch.setitem(sys.modules, "brotli", None)
-    assert render_brotli(render_json(menu("1", 50))) is None
-
-
-def test_a_record_that_json_cannot_hold_is_not_rendered() -> None:
-    with pytest.raises(Corrupt):
-        render_json(Strain(slug="a", name="a", origin="o", effects={"x": float("nan")}))
 
 
 @pytest.mark.parametrize("text", ["\u02ff", "amount\u00a3NaN", "amountNaN", "\x7f\xf0", "amount-Infinity", "N", "inf"])

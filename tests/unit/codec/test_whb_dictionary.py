@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -202,7 +203,8 @@ def test_a_folder_keeps_dictionaries_over_restarts(tmp_path: Path) -> None:
     store = FolderDictionaries(folder)
     store.add(first)
     store.add(second)
-    (folder / file_name(first)).touch()  # the later written one is the newer, whatever its name
+    written = (folder / file_name(second)).stat().st_mtime + 1
+    os.utime(folder / file_name(first), (written, written))  # the later written one is the newer, whatever its name
     data = encode(PRODUCTS[0], Format.WHB_ROW, Compression.ZSTD_DICT, dictionary=second)
 
     again = FolderDictionaries(folder)

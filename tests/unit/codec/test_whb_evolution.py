@@ -9,7 +9,7 @@ import pytest
 
 from golden_codec_records import RECORDS, SINGLES
 from weedhounds.codec import Encodable, evolve, whb_wire
-from weedhounds.codec.whb_pack import pack
+from weedhounds.codec.whb_pack import pack, pack_product
 from weedhounds.codec.whb_row import decode_payload, encode_payload
 from weedhounds.errors import Corrupt
 from weedhounds.model.records import AnyRecord, Body, Product
@@ -62,7 +62,10 @@ def test_a_field_that_is_missing_has_its_default() -> None:
     record = SINGLES["product"]
     assert isinstance(record, Product)
     assert record.potency_by_variant
-    assert decode_payload(encoded(list(pack(record))[:-1])) == msgspec.structs.replace(record, potency_by_variant={})
+    assert record.updated_at
+    without = msgspec.structs.replace(record, potency_by_variant={})
+    assert decode_payload(encoded(list(pack_product(record))[:-1])) == without
+    assert decode_payload(encoded(list(pack(record))[:-1])) == msgspec.structs.replace(record, updated_at=None)
 
 
 def test_nested_values_with_fields_of_a_later_release_are_read() -> None:

@@ -10,6 +10,7 @@ import pytest
 from golden_codec_records import PRODUCTS, RECORDS, SINGLES
 from record_strategies import typed
 from weedhounds.codec import Compression, Encodable, Format, decode, decode_body, encode
+from weedhounds.codec.base import FORMAT_NUMBERS, SECOND_ROWS
 from weedhounds.codec.dictionary_store import SHIPPED
 from weedhounds.codec.envelope import open_envelope
 from weedhounds.codec.patch import decode_patch
@@ -17,6 +18,8 @@ from weedhounds.errors import UnknownVersion
 from weedhounds.model.records import Menu
 
 ALL: dict[str, Encodable] = {**RECORDS, **SINGLES}
+SECOND = ("product", "offer", "lab_result")
+"""What has a second layout of rows, and is written in that alone."""
 
 
 @pytest.fixture
@@ -32,10 +35,28 @@ def test_bodies_of_version_1_are_still_read(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_rows_are_read_and_written_as_before(folder: Path, name: str) -> None:
+def test_rows_of_the_first_layout_are_read_and_but_for_a_few_written_as_before(folder: Path, name: str) -> None:
     data = (folder / f"v2-row-{name}.bin").read_bytes()
+    assert data[3] >> 4 == FORMAT_NUMBERS[Format.WHB_ROW]
+    assert typed(decode(data)) == typed(ALL[name])
+    assert name in SECOND or encode(ALL[name], Format.WHB_ROW, Compression.NONE) == data
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_rows_of_the_second_layout_are_read_and_written_as_before(folder: Path, name: str) -> None:
+    data = (folder / f"v2-row2-{name}.bin").read_bytes()
+    assert data[3] >> 4 == SECOND_ROWS
     assert typed(decode(data)) == typed(ALL[name])
     assert encode(ALL[name], Format.WHB_ROW, Compression.NONE) == data
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_rows_of_the_second_layout_with_a_shipped_dictionary_are_read_for_ever(folder: Path, name: str) -> None:
+    data = (folder / f"v2-row2-dictionary-{name}.bin").read_bytes()
+    opened = open_envelope(data)
+    assert opened.compression is Compression.ZSTD_DICT
+    assert SHIPPED.get(opened.named).format is Format.WHB_ROW
+    assert typed(decode(data)) == typed(ALL[name])
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -75,4 +96,5 @@ def test_every_golden_file_is_read_by_a_test(folder: Path) -> None:
         for format_ in ("row", "column")
         for name in ("menu", "price_list", "shop_list", "lab_result_list")
     }
+    named |= {f"v2-row2-{infix}{name}.bin" for infix in ("", "dictionary-") for name in SECOND}
     assert {path.name for path in folder.iterdir()} == named | {"v2-patch-menu.bin"}
