@@ -1,16 +1,19 @@
-"""What all tests share: the folder of recorded answers, and a manual clock."""
+"""What all tests share: the folder of recorded answers, a manual clock, an origin to fail."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from answers import GOLDEN, RECORDED
 from mariadb import MariaDb, is_installed, running_mariadb
+from origin_server import CLOCK, SETTINGS, OriginServer
 from weedhounds.clock import ManualClock
+from weedhounds.sources.fetch import Fetcher
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -56,3 +59,24 @@ def mariadb() -> Iterator[MariaDb]:
 def mysql_url(mariadb: MariaDb) -> str:
     """Return the address of a database with empty tables."""
     return mariadb.empty_database()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OriginServer]:
+    """Return an origin on loopback."""
+    origin = OriginServer()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", origin.handle)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    origin.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield origin
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def fetcher() -> AsyncIterator[Fetcher]:
+    """Return a client that is open."""
+    async with Fetcher(SETTINGS, CLOCK) as opened:
+        yield opened

@@ -20,6 +20,10 @@ from weedhounds.sources.base import Budget, OriginConfig
 SANDBOX_KEYS: Mapping[str, Mapping[str, str]] = {"jane": {"search_key": "sandbox-key"}}
 SANDBOX_OPTIONS: Mapping[str, Mapping[str, str]] = {"leafly": {"build_id": "sandbox", "web_base": ""}}
 """What the simulated market needs where live origins need a key or an address of their own."""
+REFRESH_SHARE = 0.25
+"""Share of what an origin's rate allows in a day that keeping records fresh may use: demand comes in
+waves, and the rest is for what is asked for the first time."""
+_DAY_S = 86_400.0
 
 
 class SandboxTerms(msgspec.Struct):
@@ -40,7 +44,12 @@ class SandboxClock(msgspec.Struct):
 
 def live_origins(settings: Settings) -> dict[str, OriginConfig]:
     """Return the enabled origins at their live addresses, with the operator's changes."""
-    return _enabled({origin: sources.source_class(origin).info().live for origin in sources.ORIGINS}, settings)
+    return {origin: config for origin, config in known_origins(settings).items() if config.enabled}
+
+
+def known_origins(settings: Settings) -> dict[str, OriginConfig]:
+    """Return every origin at its live address, enabled or not, with the operator's changes."""
+    return _configured({origin: sources.source_class(origin).info().live for origin in sources.ORIGINS}, settings)
 
 
 def sandbox_origins(settings: Settings, terms: Mapping[str, SandboxTerms]) -> dict[str, OriginConfig]:
@@ -60,7 +69,16 @@ def sandbox_origins(settings: Settings, terms: Mapping[str, SandboxTerms]) -> di
             budget=told.budget,
             terms=Terms(share=told.share, storage_limit_s=told.storage_limit_s, attribution=told.attribution),
         )
-    return _enabled(configs, settings)
+    return {origin: config for origin, config in _configured(configs, settings).items() if config.enabled}
+
+
+def refresh_budget_per_day(config: OriginConfig) -> float | None:
+    """Return the calls a day that keeping an origin's records fresh should cost: its daily budget, else a
+    share (``REFRESH_SHARE``) of what its rate allows; ``None`` for an origin that is never asked.
+    """
+    if config.calls_per_day is not None:
+        return float(config.calls_per_day) or None
+    return config.budget.rate_per_s * _DAY_S * REFRESH_SHARE or None
 
 
 def scaled_clock(told: SandboxClock) -> ScaledClock:
@@ -68,12 +86,11 @@ def scaled_clock(told: SandboxClock) -> ScaledClock:
     return ScaledClock(told.now, told.speed)
 
 
-def _enabled(configs: Mapping[str, OriginConfig], settings: Settings) -> dict[str, OriginConfig]:
+def _configured(configs: Mapping[str, OriginConfig], settings: Settings) -> dict[str, OriginConfig]:
     unknown = sorted(settings.origins.keys() - set(sources.ORIGINS))
     if unknown:
         raise ConfigError(f"setting origins.{unknown[0]}: unknown origin (known: {', '.join(sources.ORIGINS)})")
-    changed = {o: _changed(c, settings.origins.get(o, OriginSettings())) for o, c in configs.items()}
-    return {origin: config for origin, config in changed.items() if config.enabled}
+    return {o: _changed(c, settings.origins.get(o, OriginSettings())) for o, c in configs.items()}
 
 
 def _changed(config: OriginConfig, by: OriginSettings) -> OriginConfig:
@@ -86,6 +103,7 @@ def _changed(config: OriginConfig, by: OriginSettings) -> OriginConfig:
         options={**config.options, **by.options},
         keys={**config.keys, **by.keys},
         currency=by.currency or config.currency,
+        calls_per_day=config.calls_per_day if by.calls_per_day is None else by.calls_per_day,
         budget=Budget(
             by.burst or budget.burst, by.rate_per_s or budget.rate_per_s, by.concurrency or budget.concurrency
         ),

@@ -158,6 +158,7 @@ class OriginConfig(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         options: what changes without notice (page sizes, persisted-query hashes, index names);
             names and defaults are the source's.
         keys: secrets; never logged.
+        calls_per_day: most calls in any 24 hours; ``None`` for as many as the budget gives, 0 for none.
         currency: of prices whose currency the origin does not state.
     """
 
@@ -168,6 +169,7 @@ class OriginConfig(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     enabled: bool = True
     options: Mapping[str, str] = {}
     keys: Mapping[str, str] = {}
+    calls_per_day: int | None = None
     currency: str = "USD"
 
 

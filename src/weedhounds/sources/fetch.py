@@ -1,8 +1,9 @@
 """Sending the calls of one origin: within its budget, with retries, counted.
 
-An :class:`OriginClient` passes each call through the origin's gate (:mod:`weedhounds.sources.limits`),
-has it sent by the node's one :class:`Fetcher`, and turns the answer's status into bytes or a typed
-error. What the bytes mean is not known here, and no redirect leads to another host.
+An :class:`OriginClient` lets each call past the breaker (:mod:`weedhounds.sources.outage`) and through
+the origin's gate (:mod:`weedhounds.sources.limits`), has it sent by the node's one :class:`Fetcher`, a
+second time where it takes unusually long (:mod:`weedhounds.sources.hedging`), and turns the answer's
+status into bytes or a typed error. What the bytes mean is not known here.
 
 The retry loop is our own: a retry takes a token of the budget, and neither it nor its wait may
 pass a deadline that is told in the injected clock's time.
@@ -11,13 +12,10 @@ pass a deadline that is told in the injected clock's time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 import msgspec
-from yarl import URL
 
 from weedhounds.errors import (
-    ConfigError,
     DeadlinePassed,
     NotFound,
     OriginRejected,
@@ -26,9 +24,13 @@ from weedhounds.errors import (
     SourceError,
 )
 from weedhounds.sources.base import Call, OriginConfig
+from weedhounds.sources.hedging import Hedging
 from weedhounds.sources.limits import Gate
-from weedhounds.sources.transport import Fetcher, Reply, as_utf8, retry_after_s
-from weedhounds.telemetry import CallCounter, Counters, Histogram, LatencySummary, get_logger
+from weedhounds.sources.outage import Outage, Outcome
+from weedhounds.sources.request import REDIRECTS, Request, Sites, Validators, is_page, redirected, validator
+from weedhounds.sources.tally import OriginStats, Tally
+from weedhounds.sources.transport import Connected, Fetcher, Reply, as_utf8, retry_after_s
+from weedhounds.telemetry import CallCounter, Counters, get_logger
 
 __all__ = ["Answer", "Fetcher", "OriginClient", "OriginStats", "Validators", "located"]
 
@@ -36,9 +38,12 @@ MAX_REDIRECTS = 3
 MAX_BACKOFF_S = 10.0
 FASTEST_SHARE = 0.05
 """Quantile of the observed latencies that counts as the least time an answer takes."""
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+UNANSWERED_S = 2.0
+"""A call given up for its asker's deadline counts as failed after so long, if that is far beyond
+(``FAR_BEYOND`` times) what nearly all answers take. A shorter wait says nothing of the origin."""
+FAR_BEYOND = 3.0
+_NEARLY_ALL = 0.95
 _TRY_AGAIN = frozenset({202, 408, 425})  # 202: an open-data server's "not ready, ask again"
-_VALIDATOR_CHARS = 512
 
 log = get_logger("weedhounds.sources.fetch")
 
@@ -52,13 +57,6 @@ def located(
     if isinstance(error, RateLimited):
         return type(error)(error.message, error.retry_after_s, key, origin, elapsed_s)
     return type(error)(error.message, key, origin, elapsed_s, error.retryable)
-
-
-class Validators(msgspec.Struct, frozen=True):
-    """What a conditional request asks with (RFC 9110 section 13.1)."""
-
-    etag: str | None = None
-    last_modified: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -79,20 +77,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fetched_at: float
 
 
-class OriginStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures of one origin since start, for ``/v1/stats``; ``calls`` counts attempts that went out."""
-
-    calls: int
-    retries: int
-    rate_limited: int
-    bytes: int
-    errors: Mapping[str, int]
-    latency: LatencySummary
-    tokens: float
-    in_flight: int
-    waiting: int
-
-
 class OriginClient:
     """Sends the calls of one origin: within its budget, with retries, counted.
 
@@ -107,12 +91,11 @@ class OriginClient:
         self.config = config
         self._fetcher = fetcher
         self._clock = fetcher.clock
-        self._counters = counters
-        self._gate = Gate(config.budget, fetcher.clock)
-        self._latency = Histogram()
-        self._errors = Counters()
-        self._calls = self._retries = self._rate_limited = self._bytes = 0
-        self._other_sites = _allowed_sites(config)
+        self._gate = Gate(config.budget, fetcher.clock, calls_per_day=config.calls_per_day)
+        self._outage = Outage(fetcher.clock)
+        self._hedging = Hedging(fetcher.settings.hedge_share)
+        self._tally = Tally(counters)
+        self._sites = Sites(config)
 
     async def send(
         self, call: Call, *, deadline: float | None, validators: Validators | None = None, trace: CallCounter
@@ -126,7 +109,8 @@ class OriginClient:
             trace: charged with every attempt in the moment in which it goes out.
 
         Raises:
-            OriginUnavailable: no answer in time, no connection, a server error, after all attempts.
+            OriginUnavailable: no answer in time, no connection, a server error, after all attempts; or,
+                at once and without a call, the breaker is open.
             RateLimited: the origin (429) or our budget for it allows no call before the deadline.
             NotFound: the origin has no such thing.
             OriginRejected: blocked, refused, redirected to another host.
@@ -136,88 +120,166 @@ class OriginClient:
         started = self._clock.monotonic()
         limit = started + settings.attempts * (settings.timeout_s + MAX_BACKOFF_S) if deadline is None else deadline
         try:
-            return await self._send_within(call, limit, validators, trace)
+            request = self._sites.request(call, validators)
+            self._check_deadline(limit)
+            sending = _Sending(request, limit, trace, is_trial=await self._outage.enter(limit))
+            try:
+                return await self._attempts(sending)
+            finally:
+                self._outage.leave(sending.outcome, is_trial=sending.is_trial)
         except SourceError as error:
-            self._errors.add(type(error).__name__)
-            self._counters.add("origin_errors")
+            self._tally.failed(error)
             elapsed_s = self._clock.monotonic() - started
             raise located(error, origin=self.config.origin, elapsed_s=elapsed_s) from error.__cause__
 
     def stats(self) -> OriginStats:
         """Return the figures."""
-        return OriginStats(
-            calls=self._calls,
-            retries=self._retries,
-            rate_limited=self._rate_limited,
-            bytes=self._bytes,
-            errors=self._errors.snapshot(),
-            latency=self._latency.summary(),
-            tokens=self._gate.tokens,
-            in_flight=self._gate.in_flight,
-            waiting=self._gate.waiting,
-        )
+        return self._tally.stats(self._gate, self._outage)
 
-    async def _send_within(self, call: Call, limit: float, validators: Validators | None, trace: CallCounter) -> Answer:
-        request = _Request(self._address(call), call, _headers(call, validators))
-        attempts = self._fetcher.settings.attempts
+    async def _attempts(self, sending: _Sending) -> Answer:
+        """Try until there is an answer, an error that no retry mends, or no time left."""
+        attempts = 1 if sending.is_trial else self._fetcher.settings.attempts
         for attempt in range(1, attempts + 1):
-            charge = _Charge(self, trace)
-            await self._enter(limit, is_urgent=call.page > 0 or attempt > 1)
+            await self._enter(sending, is_urgent=sending.request.call.page > 0 or attempt > 1)
             try:
-                return await self._once(request, limit, charge)
+                return await self._attempt(sending)
             except (OriginUnavailable, RateLimited) as error:
                 wait_s = self._wait_s(attempt, error)
-                if not error.retryable or attempt == attempts or self._clock.monotonic() + wait_s >= limit:
+                is_late = self._clock.monotonic() + wait_s >= sending.limit
+                if not error.retryable or attempt == attempts or is_late or self._is_shut_for(sending):
                     raise
                 log.debug("retry", origin=self.config.origin, attempt=attempt, why=error.message, wait_s=wait_s)
             finally:
                 self._gate.leave()
-            self._retries += 1
-            self._counters.add("origin_retries")
+            self._tally.add("retries")
             await asyncio.sleep(wait_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _enter(self, limit: float, *, is_urgent: bool) -> None:
+    async def _enter(self, sending: _Sending, *, is_urgent: bool) -> None:
+        """Pass the gate; the breaker may have opened meanwhile."""
+        self._check_deadline(sending.limit)
+        needs_s = self._tally.latency.quantile(FASTEST_SHARE)
+        await self._gate.enter(deadline=sending.limit, needs_s=needs_s, is_urgent=is_urgent)
+        if self._is_shut_for(sending):
+            self._gate.leave_unused()
+            raise self._outage.refusal()
+
+    def _is_shut_for(self, sending: _Sending) -> bool:
+        return self._outage.is_shut and not sending.is_trial
+
+    def _check_deadline(self, limit: float) -> None:
         if self._clock.monotonic() >= limit:
             raise DeadlinePassed("deadline passed before the call", retryable=False)
-        needs_s = self._latency.quantile(FASTEST_SHARE)
-        await self._gate.enter(deadline=limit, needs_s=needs_s, is_urgent=is_urgent)
 
-    async def _once(self, request: _Request, limit: float, charge: CallCounter) -> Answer:
-        """Make one attempt, redirects within the origin included."""
-        left_s = limit - self._clock.monotonic()
+    async def _attempt(self, sending: _Sending) -> Answer:
+        """Make one attempt, and the same again where its answer takes unusually long."""
+        delay_s = None if sending.is_trial else self._hedging.delay_s
+        started = self._clock.monotonic()
+        try:
+            if delay_s is None:
+                return await self._once(sending, _Charge(self._tally, self._gate, sending.trace))
+            return await self._hedged(sending, delay_s)
+        finally:
+            if sending.outcome is Outcome.ANSWERED:
+                self._hedging.observe(self._clock.monotonic() - started)
+
+    async def _hedged(self, sending: _Sending, delay_s: float) -> Answer:
+        """Make one attempt, and after ``delay_s`` a second one; the first good answer counts.
+
+        The second one waits for nothing: without a token, a place in flight and a share left, there is none.
+        """
+        first = asyncio.create_task(self._once(sending, _Charge(self._tally, self._gate, sending.trace)))
+        tasks = [first]
+        try:
+            await asyncio.wait(tasks, timeout=delay_s)
+            if not first.done():
+                if self._may_hedge():
+                    charge = _Charge(self._tally, self._gate, sending.trace, is_hedge=True)
+                    tasks.append(asyncio.create_task(self._once(sending, charge)))
+                answered = await _first_good(tasks)
+                if answered is not first:
+                    self._tally.add("hedges_won")
+                return answered.result()
+        finally:
+            try:
+                if len(tasks) > 1 or not first.done():
+                    await _end(tasks)
+            finally:
+                if len(tasks) > 1:
+                    self._gate.leave()
+        return first.result()
+
+    def _may_hedge(self) -> bool:
+        """Take what a second call needs, a place in the gate too; tell whether all of it was there."""
+        if self._outage.is_shut or self._hedging.delay_s is None or not self._gate.enter_now():
+            return False
+        return self._hedging.spend()
+
+    async def _once(self, sending: _Sending, charge: _Charge) -> Answer:
+        """Make one request, redirects within the origin included."""
+        started = self._clock.monotonic()
+        left_s = sending.limit - started
         timeout_s = min(self._fetcher.settings.timeout_s, left_s)
-        url, call, headers = request.url, request.call, request.headers
         try:
             async with asyncio.timeout(timeout_s):
-                reply = await self._fetcher.exchange(url, call, headers, charge)
-                for _ in range(MAX_REDIRECTS):
-                    if reply.status not in _REDIRECTS:
-                        break
-                    url = _redirected(url, call, reply)
-                    reply = await self._fetcher.exchange(url, call, headers, charge)
+                reply = await self._exchange(sending.request, charge)
                 body = await as_utf8(reply)
         except TimeoutError as error:
             if timeout_s == left_s:
+                self._given_up(sending, started)
                 raise DeadlinePassed("deadline passed before the answer", retryable=False) from error
+            sending.outcome = Outcome.FAILED
             raise OriginUnavailable(f"no answer within {timeout_s:g} s") from error
-        self._latency.observe(reply.elapsed_s)
-        self._bytes += len(reply.body)
-        return self._judge(request, reply, body)
+        except asyncio.CancelledError:
+            self._given_up(sending, started)
+            raise
+        except OriginUnavailable:
+            sending.outcome = Outcome.FAILED
+            raise
+        self._tally.answered(reply.elapsed_s, len(reply.body))
+        return self._judge(sending, reply, body)
 
-    def _judge(self, request: _Request, reply: Reply, body: bytes) -> Answer:
+    async def _exchange(self, request: Request, charge: _Charge) -> Reply:
+        url = request.url
+        reply = await self._fetcher.exchange(url, request.call, request.headers, charge)
+        for _ in range(MAX_REDIRECTS):
+            if reply.status not in REDIRECTS:
+                break
+            url = redirected(url, request.call, reply)
+            self._gate.check_day()
+            reply = await self._fetcher.exchange(url, request.call, request.headers, charge)
+        return reply
+
+    def _given_up(self, sending: _Sending, started: float) -> None:
+        """Note that nobody waits any longer: a failure where the wait was long for this origin."""
+        usual_s = self._tally.latency.quantile(_NEARLY_ALL)
+        waited_s = self._clock.monotonic() - started
+        if sending.outcome is Outcome.UNTOLD and waited_s >= max(UNANSWERED_S, FAR_BEYOND * usual_s):
+            sending.outcome = Outcome.FAILED
+
+    def _judge(self, sending: _Sending, reply: Reply, body: bytes) -> Answer:
         """Turn a status into an answer or a typed error."""
-        status = reply.status
+        status, request = reply.status, sending.request
         if status == 429:
+            sending.outcome = Outcome.LIMITED
             raise self._limited(reply)
         if status >= 500 or status in _TRY_AGAIN:
+            sending.outcome = Outcome.FAILED if status >= 500 else Outcome.LIMITED
+            if status == 503 and (asked_s := retry_after_s(reply, self._clock.now())) is not None:
+                self._gate.pause(asked_s)
             raise OriginUnavailable(f"the origin answered {status}")
+        is_blocked = is_page(reply) and not request.wants_html and status not in (304, 404, 410)
+        sending.outcome = Outcome.CHALLENGED if is_blocked else Outcome.ANSWERED
+        if is_blocked:
+            self._tally.add("challenged")
+            self._gate.challenged()
+            raise OriginRejected(f"blocked: HTML instead of data ({status})")
+        if status not in (401, 403):
+            self._gate.succeeded()
         if status in (404, 410):
             raise NotFound(f"not found ({status})")
         if status == 304 and request.is_conditional:
             return self._answer(reply, b"", not_modified=True)
-        if _is_html(reply) and not request.wants_html:
-            raise OriginRejected(f"blocked: HTML instead of data ({status})")
         if not 200 <= status < 300:
             raise OriginRejected(f"the origin refused ({status})")
         return self._answer(reply, body, not_modified=False)
@@ -226,20 +288,19 @@ class OriginClient:
         return Answer(
             body=body,
             status=reply.status,
-            etag=_validator(reply, "ETag"),
-            last_modified=_validator(reply, "Last-Modified"),
+            etag=validator(reply, "ETag"),
+            last_modified=validator(reply, "Last-Modified"),
             not_modified=not_modified,
             elapsed_s=reply.elapsed_s,
             fetched_at=self._clock.now(),
         )
 
     def _limited(self, reply: Reply) -> RateLimited:
-        """Pause the whole origin for as long as it asks."""
-        self._rate_limited += 1
-        self._counters.add("origin_429")
+        """Slow down, and pause the whole origin for as long as it asks."""
+        self._tally.add("rate_limited")
         asked_s = retry_after_s(reply, self._clock.now())
         wait_s = self._fetcher.settings.retry_base_s if asked_s is None else asked_s
-        self._gate.pause(wait_s)
+        self._gate.limited(wait_s)
         return RateLimited(f"the origin answered 429 (may be asked again in {wait_s:g} s)", wait_s)
 
     def _wait_s(self, attempt: int, error: SourceError) -> float:
@@ -248,115 +309,66 @@ class OriginClient:
         wait_s = ceiling * (0.5 + 0.5 * self._fetcher.rng.random())
         return max(wait_s, error.retry_after_s or 0.0) if isinstance(error, RateLimited) else wait_s
 
-    def _called(self, *, is_repeated: bool) -> None:
-        self._calls += 1
-        self._counters.add("origin_calls")
-        if is_repeated:
-            self._gate.charge()
 
-    def _address(self, call: Call) -> URL:
-        """Return where ``call`` goes: below the base address, or to a host that the settings name."""
-        if call.path.startswith("/"):
-            url = _url(self.config.base_url + call.path)
-        else:
-            url = _url(call.path)
-            if _site(url) not in self._other_sites:
-                raise OriginRejected("the address lies outside of the origin's hosts")
-        return url.extend_query(list(call.params)) if call.params else url
+class _Sending:
+    """One call on its way: its request, its limit (monotonic seconds), who pays, what it tells of the origin."""
+
+    __slots__ = ("is_trial", "limit", "outcome", "request", "trace")
+
+    def __init__(self, request: Request, limit: float, trace: CallCounter, *, is_trial: bool) -> None:
+        self.request = request
+        self.limit = limit
+        self.trace = trace
+        self.is_trial = is_trial
+        self.outcome = Outcome.UNTOLD
 
 
-class _Request(msgspec.Struct, frozen=True):
-    """A call with its whole address and all its headers (names in lower case)."""
-
-    url: URL
-    call: Call
-    headers: Mapping[str, str]
-
-    @property
-    def is_conditional(self) -> bool:
-        return "if-none-match" in self.headers or "if-modified-since" in self.headers
-
-    @property
-    def wants_html(self) -> bool:
-        return "text/html" in self.headers.get("accept", "")
-
-
-class _Charge:
+class _Charge(Connected):
     """Counts the requests of one attempt for client and payer.
 
     aiohttp repeats a request by itself when a kept connection turns out to be closed, and a
     redirect is a request too: those have passed no gate and are charged to the budget.
     """
 
-    __slots__ = ("_client", "_sent", "_trace")
+    __slots__ = ("_gate", "_is_hedge", "_sent", "_tally", "_trace")
 
-    def __init__(self, client: OriginClient, trace: CallCounter) -> None:
-        self._client = client
+    def __init__(self, tally: Tally, gate: Gate, trace: CallCounter, *, is_hedge: bool = False) -> None:
+        self._tally = tally
+        self._gate = gate
         self._trace = trace
+        self._is_hedge = is_hedge
         self._sent = 0
 
     def called(self) -> None:
         self._trace.called()
-        self._client._called(is_repeated=self._sent > 0)
+        self._tally.add("calls")
+        if self._sent:
+            self._gate.charge()
+        elif self._is_hedge:
+            self._tally.add("hedges")
         self._sent += 1
 
-
-def _headers(call: Call, validators: Validators | None) -> dict[str, str]:
-    headers = {name.lower(): value for name, value in call.headers}
-    if validators is not None and validators.etag:
-        headers["if-none-match"] = validators.etag
-    if validators is not None and validators.last_modified:
-        headers["if-modified-since"] = validators.last_modified
-    return headers
+    def connected(self, *, is_new: bool) -> None:
+        self._tally.add("connections_new" if is_new else "connections_reused")
 
 
-def _url(text: str) -> URL:
-    try:
-        url = URL(text, encoded=True)
-        port = url.port
-    except ValueError as error:
-        raise OriginRejected("the address cannot be used") from error
-    if url.scheme not in ("http", "https") or not url.host or port is None or url.user:
-        raise OriginRejected("the address cannot be used")
-    return url
+async def _end(tasks: list[asyncio.Task[Answer]]) -> None:
+    """End what still runs; an error that nobody needs any more is dropped."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _site(url: URL) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.host, url.port
+async def _first_good(tasks: list[asyncio.Task[Answer]]) -> asyncio.Task[Answer]:
+    """Return the first task with an answer, or with an error that the other would meet as well.
 
-
-def _allowed_sites(config: OriginConfig) -> frozenset[tuple[str, str | None, int | None]]:
-    """Return the sites besides the base address that the origin's calls may go to."""
-    named = config.options.get("web_base", "").replace(",", " ").split()
-    try:
-        return frozenset(_site(_url(base)) for base in named)
-    except OriginRejected as error:
-        raise ConfigError(f"origin {config.origin}: web_base is no http address", origin=config.origin) from error
-
-
-def _redirected(url: URL, call: Call, reply: Reply) -> URL:
-    """Return where a redirect within the origin leads.
-
-    Raises:
-        OriginRejected: it leads to another host, or would need the body to be sent again.
+    Where both fail it is the last one.
     """
-    try:
-        target = url.join(URL(reply.headers.get("Location", "")))
-        is_same = _site(target) == _site(url)
-    except ValueError:
-        is_same = False
-    if not is_same or call.method != "GET":
-        raise OriginRejected(f"redirected elsewhere ({reply.status}), which is not followed")
-    return target
-
-
-def _is_html(reply: Reply) -> bool:
-    head = reply.body[:256].lstrip().lower()
-    is_page = head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
-    return is_page or (reply.content_type == "text/html" and not head.startswith((b"{", b"[")))
-
-
-def _validator(reply: Reply, name: str) -> str | None:
-    """Return a validator; ``None`` where it is absent or too long to keep."""
-    value = reply.headers.get(name)
-    return value if value and len(value) <= _VALIDATOR_CHARS else None
+    waiting = set(tasks)
+    while True:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            error = task.exception()
+            is_final = not isinstance(error, OriginUnavailable | RateLimited)
+            if is_final or not waiting:
+                return task

@@ -1,31 +1,21 @@
-"""How hard an origin is asked: a token bucket and a bound on calls in flight, in one gate.
+"""How hard an origin is asked: what its budget allows and a bound on calls in flight, in one gate.
 
-The bucket is pure (time comes in); the gate drives it. One gate for both limits, because a call
-that took its token and then waited for a connection would go out later than the bucket thinks,
-and many such calls at once would be the burst that the bucket exists to prevent.
+The allowance (:mod:`weedhounds.sources.allowance`) is pure; the gate drives it. One gate for both
+limits, because a call that took its token and then waited for a connection would go out later than
+the bucket thinks, and many such calls at once would be the burst that the bucket exists to prevent.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 
 from weedhounds.clock import Clock
 from weedhounds.errors import DeadlinePassed, RateLimited
+from weedhounds.sources.allowance import Allowance
 from weedhounds.sources.base import Budget
 
-MARGIN_S = 0.1
-"""How far our bucket stays behind the origin's, in seconds of refill.
-
-A call reaches the origin after a connection set-up or none, behind a busy loop or a free one, so
-calls arrive closer together than they were sent. An equal bucket would be overdrawn by such a
-race now and then (a 429); a bucket smaller by what refills in 0.1 s is not, as long as delays
-differ by less than that. The long-run rate is the same but for ``RATE_SHARE``.
-"""
-MOST_MARGIN = 0.25
-"""Largest share of the burst given up so; an empty bucket of one call would lose what a late timer misses."""
-RATE_SHARE = 0.99
-"""Share of the configured rate that is used: two clocks do not run alike for ever."""
 MAX_WAITING = 4096
 """Most calls that wait at one gate; further ones are refused as if the budget were spent."""
 MAX_PAUSE_S = 3600.0
@@ -34,61 +24,6 @@ STARTS_A_TURN = 8
 """Calls let out in one turn of the event loop: building a request takes about 0.2 ms, and a
 hundred of them at once would stall everything else."""
 _LEAST_TIMER_S = 0.001
-
-
-class TokenBucket:
-    """A bucket of ``burst`` calls refilled at ``rate_per_s``, kept a margin below both (pure).
-
-    Args:
-        burst: calls at once from a full bucket, >= 1.
-        rate_per_s: calls a second that refill it, > 0.
-        now: monotonic seconds; the bucket starts full.
-    """
-
-    def __init__(self, burst: int, rate_per_s: float, now: float) -> None:
-        self.capacity = max(1.0, burst - min(rate_per_s * MARGIN_S, burst * MOST_MARGIN))
-        self.rate_per_s = rate_per_s * RATE_SHARE
-        self._tokens = self.capacity
-        self._at = now  # in the future while paused
-
-    def tokens(self, now: float) -> float:
-        """Return the calls that could go out at ``now``; 0 while paused, below 0 when overdrawn."""
-        if now < self._at:
-            return 0.0
-        return min(self.capacity, self._tokens + (now - self._at) * self.rate_per_s)
-
-    def wait_s(self, now: float, ahead: int = 0) -> float:
-        """Return the seconds until a token is there for a call with ``ahead`` calls before it."""
-        start = max(now, self._at)
-        lacking = ahead + 1 - self.tokens(start)
-        return (start - now) + max(0.0, lacking) / self.rate_per_s
-
-    def take(self, now: float) -> bool:
-        """Take a token; tell whether there was one."""
-        tokens = self.tokens(now)
-        if now < self._at or tokens < 1.0:
-            return False
-        self._tokens, self._at = tokens - 1.0, now
-        return True
-
-    def charge(self, now: float) -> None:
-        """Take a token for a call that has gone out already; the bucket may be overdrawn."""
-        self._settle(now)
-        self._tokens -= 1.0
-
-    def give_back(self, now: float) -> None:
-        """Return a token whose call did not go out."""
-        self._settle(now)
-        self._tokens = min(self.capacity, self._tokens + 1.0)
-
-    def pause(self, until: float) -> None:
-        """Let no call out before ``until``, and then one at a time: the origin knows better."""
-        if until > self._at:
-            self._tokens, self._at = 1.0, until
-
-    def _settle(self, now: float) -> None:
-        if now >= self._at:
-            self._tokens, self._at = self.tokens(now), now
 
 
 class _Turn:
@@ -104,12 +39,15 @@ class _Turn:
 class Gate:
     """Lets calls to one origin out: in order, urgent ones first, within budget and concurrency.
 
+    Args:
+        calls_per_day: at most so many in any 24 hours; ``None`` for as many as the rate gives.
+
     Bounds: ``MAX_WAITING`` calls wait; each no longer than its deadline.
     """
 
-    def __init__(self, budget: Budget, clock: Clock) -> None:
+    def __init__(self, budget: Budget, clock: Clock, *, calls_per_day: int | None = None) -> None:
         self._clock = clock
-        self._bucket = TokenBucket(budget.burst, budget.rate_per_s, clock.monotonic())
+        self._allowance = Allowance(budget, calls_per_day, clock.monotonic())
         self._concurrency = budget.concurrency
         self._urgent: deque[_Turn] = deque()
         self._waiting: deque[_Turn] = deque()
@@ -125,7 +63,17 @@ class Gate:
     @property
     def tokens(self) -> float:
         """Return the calls that the budget allows now."""
-        return self._bucket.tokens(self._clock.monotonic())
+        return self._allowance.tokens(self._clock.monotonic())
+
+    @property
+    def rate_per_s(self) -> float:
+        """Return the rate in use, calls a second."""
+        return self._allowance.rate_per_s
+
+    @property
+    def day_left(self) -> int | None:
+        """Return the calls left of the day's budget; ``None`` where there is none."""
+        return self._allowance.day_left(self._clock.monotonic())
 
     async def enter(self, *, deadline: float, needs_s: float = 0.0, is_urgent: bool = False) -> None:
         """Wait until a call may go out; :meth:`leave` must follow.
@@ -142,9 +90,10 @@ class Gate:
         """
         queue = self._urgent if is_urgent else self._waiting
         now = self._clock.monotonic()
-        wait_s = self._bucket.wait_s(now, len(self._urgent) if is_urgent else self.waiting)
+        ahead = len(self._urgent) if is_urgent else self.waiting
+        wait_s = self._allowance.wait_s(now, ahead)
         if (wait_s > 0 and now + wait_s + needs_s > deadline) or self.waiting >= MAX_WAITING:
-            raise self._refusal(wait_s)
+            raise self._refusal(wait_s, ahead)
         turn = _Turn(deadline - needs_s)
         queue.append(turn)
         self._pump()
@@ -153,21 +102,49 @@ class Gate:
                 await turn.admitted
         except TimeoutError:
             self._withdraw(turn, queue)
-            wait_s = self._bucket.wait_s(self._clock.monotonic())
+            wait_s = self._allowance.wait_s(self._clock.monotonic())
             raise self._refusal(wait_s) if wait_s > 0 else self._crowded() from None
         except asyncio.CancelledError:
             self._withdraw(turn, queue)
             raise
+
+    def enter_now(self) -> bool:
+        """Let a call out that waits for nothing and takes no other's place; tell whether it may go.
+
+        :meth:`leave` must follow where it may.
+        """
+        if self.waiting or self.in_flight >= self._concurrency or not self._allowance.take(self._clock.monotonic()):
+            return False
+        self.in_flight += 1
+        return True
 
     def leave(self) -> None:
         """Say that a call that went through the gate has ended."""
         self.in_flight -= 1
         self._pump()
 
+    def leave_unused(self) -> None:
+        """Say that a call that went through the gate was not made: its token comes back."""
+        self._allowance.give_back(self._clock.monotonic())
+        self.leave()
+
+    def limited(self, seconds: float) -> None:
+        """Slow down and pause for ``seconds``: the origin answered 429."""
+        self._allowance.limited(self._clock.monotonic())
+        self.pause(seconds)
+
+    def challenged(self) -> None:
+        """Slow down a lot: a bot guard answered for the origin."""
+        self._allowance.challenged(self._clock.monotonic())
+
+    def succeeded(self) -> None:
+        """Note an answer that shows the origin to bear its calls."""
+        self._allowance.succeeded(self._clock.monotonic())
+
     def pause(self, seconds: float) -> None:
         """Let no call out for ``seconds`` (at most ``MAX_PAUSE_S``); refuse those who cannot wait so long."""
         until = self._clock.monotonic() + min(seconds, MAX_PAUSE_S)
-        self._bucket.pause(until)
+        self._allowance.pause(until)
         for queue in (self._urgent, self._waiting):
             late = [turn for turn in queue if turn.deadline < until]
             for turn in late:
@@ -176,9 +153,19 @@ class Gate:
                     turn.admitted.set_exception(self._refusal(seconds))
         self._pump()
 
+    def check_day(self) -> None:
+        """Check that one more call of those let out may follow another, such as a redirect.
+
+        Raises:
+            RateLimited: the day's budget is spent.
+        """
+        now = self._clock.monotonic()
+        if self._allowance.day_left(now) == 0:
+            raise self._refusal(self._allowance.wait_s(now))
+
     def charge(self) -> None:
         """Charge the budget with a call that went out without passing the gate."""
-        self._bucket.charge(self._clock.monotonic())
+        self._allowance.charge(self._clock.monotonic())
 
     def _pump(self) -> None:
         """Let out whoever may go now, and arrange for the next time that somebody may."""
@@ -188,13 +175,13 @@ class Gate:
         loop = asyncio.get_running_loop()
         while self.waiting and self.in_flight < self._concurrency and self._started_this_turn < STARTS_A_TURN:
             now = self._clock.monotonic()
-            if not self._bucket.take(now):
-                delay_s = max(_LEAST_TIMER_S, self._bucket.wait_s(now))
+            if not self._allowance.take(now):
+                delay_s = max(_LEAST_TIMER_S, self._allowance.wait_s(now))
                 self._timer = loop.call_later(delay_s, self._pump)
                 return
             turn = (self._urgent or self._waiting).popleft()
             if turn.admitted.done():  # its task was cancelled and has not run since
-                self._bucket.give_back(now)
+                self._allowance.give_back(now)
                 continue
             if self._started_this_turn == 0:
                 loop.call_soon(self._next_turn)
@@ -210,16 +197,16 @@ class Gate:
         """Undo what a call that gives up holds: its place, or the token and the place in flight."""
         admitted = turn.admitted
         if admitted.done() and not admitted.cancelled() and admitted.exception() is None:
-            self._bucket.give_back(self._clock.monotonic())
+            self._allowance.give_back(self._clock.monotonic())
             self.leave()
             return
         if turn in queue:
             queue.remove(turn)
         self._pump()
 
-    def _refusal(self, wait_s: float) -> RateLimited:
-        message = f"no call left in the budget before the deadline (next one in {wait_s:.1f} s)"
-        return RateLimited(message, wait_s)
+    def _refusal(self, wait_s: float, ahead: int = 0) -> RateLimited:
+        message = self._allowance.why_not(wait_s, self._clock.monotonic(), ahead)
+        return RateLimited(message, wait_s if math.isfinite(wait_s) else None)
 
     def _crowded(self) -> DeadlinePassed:
         message = f"deadline passed while {self._concurrency} calls were in flight"

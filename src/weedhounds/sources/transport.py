@@ -52,6 +52,15 @@ class Reply(msgspec.Struct, frozen=True):
     elapsed_s: float
 
 
+class Connected:
+    """Whoever counts a request may want to know of its connection too."""
+
+    __slots__ = ()
+
+    def connected(self, *, is_new: bool) -> None:
+        """Learn that the request has its connection: a new one, or one that was kept."""
+
+
 async def _going_out(_s: aiohttp.ClientSession, context: SimpleNamespace, _p: object) -> None:
     """Count a request whose headers are about to be written.
 
@@ -59,6 +68,16 @@ async def _going_out(_s: aiohttp.ClientSession, context: SimpleNamespace, _p: ob
     and the task that writes a body is scheduled ahead of any cancellation (a test tries every moment).
     """
     cast(CallCounter, context.trace_request_ctx).called()
+
+
+async def _new_connection(_s: aiohttp.ClientSession, context: SimpleNamespace, _p: object) -> None:
+    if isinstance(context.trace_request_ctx, Connected):
+        context.trace_request_ctx.connected(is_new=True)
+
+
+async def _kept_connection(_s: aiohttp.ClientSession, context: SimpleNamespace, _p: object) -> None:
+    if isinstance(context.trace_request_ctx, Connected):
+        context.trace_request_ctx.connected(is_new=False)
 
 
 class Fetcher:
@@ -87,6 +106,8 @@ class Fetcher:
         _use_fast_zlib()
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_going_out)
+        tracing.on_connection_create_end.append(_new_connection)
+        tracing.on_connection_reuseconn.append(_kept_connection)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=MAX_CONNECTIONS, ttl_dns_cache=60, keepalive_timeout=KEEPALIVE_S, resolver=_resolver()
@@ -105,6 +126,9 @@ class Fetcher:
 
     async def exchange(self, url: URL, call: Call, headers: Mapping[str, str], counter: CallCounter) -> Reply:
         """Send one request once and read its answer; bounds only its size.
+
+        Args:
+            counter: told when the request goes out; a :class:`Connected` of its connection as well.
 
         Raises:
             OriginUnavailable: no connection, or one that broke.

@@ -1,114 +1,18 @@
-"""The token bucket (pure) and the gate that drives it."""
+"""The gate: who goes out when, within the allowance and the calls in flight."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from weedhounds.clock import ManualClock, SystemClock
 from weedhounds.errors import OriginUnavailable, RateLimited
 from weedhounds.sources.base import Budget
-from weedhounds.sources.limits import MARGIN_S, MAX_PAUSE_S, MOST_MARGIN, RATE_SHARE, Gate, TokenBucket
+from weedhounds.sources.daybudget import DAY_S
+from weedhounds.sources.limits import MAX_PAUSE_S, Gate
 
 FAR = 1e9
-
-
-class OriginBucket:
-    """The bucket that an origin keeps: the configured budget itself."""
-
-    def __init__(self, burst: int, rate_per_s: float) -> None:
-        self.burst, self.rate_per_s = float(burst), rate_per_s
-        self.tokens, self.at = self.burst, 0.0
-
-    def admits(self, now: float) -> bool:
-        self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate_per_s)
-        self.at = now
-        if self.tokens < 1 - 1e-9:
-            return False
-        self.tokens -= 1
-        return True
-
-
-@given(
-    burst=st.integers(1, 100),
-    rate_per_s=st.floats(0.05, 200),
-    gaps_s=st.lists(st.floats(0, 2), min_size=1, max_size=80),
-)
-def test_whatever_our_bucket_lets_out_the_origins_bucket_admits(
-    burst: int, rate_per_s: float, gaps_s: list[float]
-) -> None:
-    ours, origins = TokenBucket(burst, rate_per_s, 0.0), OriginBucket(burst, rate_per_s)
-    now = 0.0
-    for gap_s in gaps_s:
-        now += gap_s
-        while ours.take(now):
-            assert origins.admits(now)
-
-
-def test_a_burst_of_calls_delayed_by_up_to_the_margin_is_admitted_too() -> None:
-    ours, origins = TokenBucket(80, 40.0, 0.0), OriginBucket(80, 40.0)
-    now, arrivals = 0.0, []
-    for n in range(400):
-        now += ours.wait_s(now) + 1e-9
-        assert ours.take(now)
-        arrivals.append(now + (MARGIN_S if n % 2 else 0.0))
-    assert all(origins.admits(at) for at in sorted(arrivals))
-
-
-def test_the_long_run_rate_is_just_under_the_configured_one() -> None:
-    bucket, now = TokenBucket(10, 50.0, 0.0), 0.0
-    while bucket.take(now):
-        pass
-    for _ in range(500):
-        now += bucket.wait_s(now) + 1e-9
-        assert bucket.take(now)
-    assert 500 / now == pytest.approx(50.0 * RATE_SHARE, rel=0.01)
-
-
-def test_a_bucket_starts_full_and_never_holds_more() -> None:
-    bucket = TokenBucket(80, 40.0, 0.0)
-    assert bucket.tokens(0.0) == bucket.tokens(1e6) == 80 - 40.0 * MARGIN_S
-    assert TokenBucket(4, 400.0, 0.0).tokens(0.0) == 4 * (1 - MOST_MARGIN)
-    assert TokenBucket(1, 400.0, 0.0).tokens(0.0) == 1.0
-
-
-def test_the_wait_counts_those_ahead() -> None:
-    bucket = TokenBucket(1, 1.0, 0.0)
-    assert bucket.wait_s(0.0) == 0.0
-    assert bucket.wait_s(0.0, ahead=2) == pytest.approx(2 / RATE_SHARE)
-
-
-def test_a_pause_stops_all_and_then_lets_one_out_at_a_time() -> None:
-    bucket = TokenBucket(80, 1.0, 0.0)
-    bucket.pause(30.0)
-    assert not bucket.take(29.9)
-    assert bucket.tokens(29.9) == 0.0
-    assert bucket.wait_s(10.0) == pytest.approx(20.0)
-    assert bucket.take(30.0)
-    assert not bucket.take(30.0)
-
-
-def test_a_shorter_pause_does_not_cut_a_longer_one() -> None:
-    bucket = TokenBucket(80, 1.0, 0.0)
-    bucket.pause(30.0)
-    bucket.pause(5.0)
-    assert bucket.wait_s(0.0) == pytest.approx(30.0)
-
-
-def test_tokens_come_back_and_calls_outside_of_the_gate_are_charged() -> None:
-    bucket = TokenBucket(2, 0.001, 0.0)
-    assert bucket.take(0.0)
-    bucket.give_back(0.0)
-    bucket.charge(0.0)
-    bucket.charge(0.0)
-    bucket.charge(0.0)
-    assert bucket.tokens(0.0) == pytest.approx(-1.0, abs=0.01)
-    bucket.pause(5.0)
-    bucket.give_back(1.0)
-    assert bucket.tokens(1.0) == 0.0
 
 
 async def turn_of_the_loop() -> None:
@@ -193,3 +97,82 @@ async def test_a_pause_is_bounded_however_long_the_origin_asks() -> None:
     with pytest.raises(RateLimited) as caught:
         await gate.enter(deadline=10.0)
     assert caught.value.retry_after_s == pytest.approx(MAX_PAUSE_S)
+
+
+async def test_the_days_budget_is_kept_and_its_end_is_told_at_once() -> None:
+    clock = ManualClock()
+    gate = Gate(Budget(50, 10.0, 50), clock, calls_per_day=3)
+    for _ in range(3):
+        await gate.enter(deadline=10.0)
+    with pytest.raises(RateLimited, match="budget of 3 a day") as caught:
+        await gate.enter(deadline=10.0)
+    assert caught.value.retry_after_s is not None
+    assert DAY_S <= caught.value.retry_after_s <= DAY_S + 900
+    assert (gate.day_left, gate.in_flight) == (0, 3)
+    clock.advance(DAY_S + 900)
+    await gate.enter(deadline=clock.monotonic() + 10.0)
+    assert gate.day_left == 2
+
+
+async def test_those_who_wait_count_against_the_day() -> None:
+    gate = Gate(Budget(50, 10.0, 1), ManualClock(), calls_per_day=2)
+    await gate.enter(deadline=10.0)
+    waiting = asyncio.create_task(gate.enter(deadline=10.0))
+    await turn_of_the_loop()
+    with pytest.raises(RateLimited, match="2 a day"):
+        await gate.enter(deadline=10.0)
+    gate.leave()
+    await waiting
+    assert gate.day_left == 0
+
+
+@pytest.mark.parametrize("budget", [Budget(0, 1.0, 1), Budget(5, 0.0, 5), Budget(5, 1.0, 0)])
+async def test_a_budget_of_nothing_is_refused_at_once_with_no_time_to_try_again(budget: Budget) -> None:
+    with pytest.raises(RateLimited, match="never asked") as caught:
+        await Gate(budget, ManualClock()).enter(deadline=FAR)
+    assert caught.value.retry_after_s is None
+
+
+async def test_a_call_that_waits_for_nothing_goes_only_where_all_is_free() -> None:
+    gate = Gate(Budget(4, 0.001, 2), ManualClock())
+    assert gate.enter_now()
+    assert gate.enter_now()
+    assert not gate.enter_now()  # no place in flight
+    gate.leave()
+    assert gate.enter_now()
+    gate.leave()
+    assert gate.tokens < 1.0
+    assert not gate.enter_now()  # no token
+    assert gate.in_flight == 1
+
+
+async def test_a_call_that_waits_for_nothing_never_passes_those_who_wait() -> None:
+    gate = Gate(Budget(10, 1.0, 1), ManualClock())
+    await gate.enter(deadline=FAR)
+    waiting = asyncio.create_task(gate.enter(deadline=FAR))
+    await turn_of_the_loop()
+    assert not gate.enter_now()
+    gate.leave()
+    await waiting
+
+
+async def test_a_call_that_was_not_made_gives_back_what_it_took() -> None:
+    gate = Gate(Budget(3, 0.001, 3), ManualClock(), calls_per_day=3)
+    await gate.enter(deadline=FAR)
+    gate.leave_unused()
+    assert (gate.day_left, gate.in_flight) == (3, 0)
+    assert gate.tokens == pytest.approx(3.0, abs=0.01)
+
+
+async def test_what_the_origin_says_changes_the_rate() -> None:
+    clock = ManualClock()
+    gate = Gate(Budget(80, 40.0, 32), clock)
+    gate.limited(2.0)
+    assert gate.rate_per_s == 20.0
+    assert gate.tokens == 0.0
+    clock.advance(12.0)
+    for _ in range(3):
+        gate.succeeded()
+    assert 20.0 < gate.rate_per_s < 40.0
+    gate.challenged()
+    assert gate.rate_per_s < 10.0
