@@ -41,7 +41,7 @@ docs-check: $(STAMP) ## compare the docs with the code
 check: test lint types docs-check ## tests, style, types, docs
 
 figures: $(STAMP) ## run the benchmarks at full size; writes docs/figures.md
-	@$(BIN)/python benchmarks/run_all.py --out docs/figures.md
+	@$(BIN)/python benchmarks/run_all.py --out docs/figures.md --kept benchmarks/results.json
 
 fuzz: $(STAMP) ## property tests with many more examples
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/property tests/faults/test_sql_kills.py --timeout 1200

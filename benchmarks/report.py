@@ -39,6 +39,7 @@ class Result(msgspec.Struct, kw_only=True):
         notes: what a reader must know to judge the figures.
         samples: the raw numbers, by name; the name ends in their unit.
         error: why there is nothing else here, in one line.
+        commit, measured: what was measured, and when.
     """
 
     title: str
@@ -49,6 +50,8 @@ class Result(msgspec.Struct, kw_only=True):
     samples: dict[str, list[float]] = {}
     error: str | None = None
     took_s: float = 0.0
+    commit: str = ""
+    measured: str = ""
 
 
 def under(name: str, value: float, limit: float, unit: str = "", *, spread: str = "") -> Figure:
@@ -128,7 +131,8 @@ def as_text(result: Result) -> str:
 
 def as_markdown(result: Result) -> str:
     """Return the result as a section of a page."""
-    lines = [f"## {result.title}", "", f"`{result.command}` (took {result.took_s:.0f} s)", ""]
+    when = f", {result.measured}, commit {result.commit}" if result.commit else ""
+    lines = [f"## {result.title}", "", f"`{result.command}` (took {result.took_s:.0f} s{when})", ""]
     if result.error:
         return "\n".join([*lines, f"**Failed:** {_escaped(result.error)}", ""])
     lines += _rows(_COLUMNS, [_cells(figure) for figure in result.figures])

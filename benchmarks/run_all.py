@@ -1,6 +1,7 @@
 """Run every benchmark, each in a process of its own, and write the page of figures.
 
-A benchmark that fails is said on the page; the others run all the same, and the exit code is 1.
+A benchmark that fails is said on the page; the others run all the same, and the exit code is 1. With
+``--only`` the other sections of the page stay as they were measured before, each with its own commit.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ BENCHES = (
     "bench_codec",
     "bench_codec_whb",
     "bench_ttl",
+    "bench_week",
+    "bench_strategies",
+    "bench_budgets",
+    "bench_warming",
     "bench_change_rates",
 )
 TIMEOUT_S = 1800.0
@@ -47,15 +52,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the Markdown page to write")
     parser.add_argument("--quick", action="store_true", help="tiny counts, fast sandboxes: not for figures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there, raw numbers too")
+    parser.add_argument(
+        "--kept", type=Path, metavar="FILE", help="results without raw numbers, kept for the sections not run again"
+    )
     parser.add_argument("--only", nargs="+", choices=BENCHES, default=BENCHES, metavar="BENCH", help=", ".join(BENCHES))
     given = parser.parse_args(argv)
     where = machine.described(ROOT)
-    results = [run(bench, is_quick=given.quick) for bench in given.only]
-    given.out.write_text(page(where, results, is_quick=given.quick))
+    told = dict(where)
+    new = {bench: run(bench, is_quick=given.quick) for bench in given.only}
+    for result in new.values():
+        result.commit, result.measured = told["commit"], told["date"]
+    kept = _kept(given.kept)
+    results = {bench: r for bench in BENCHES if (r := new.get(bench) or kept.get(bench)) is not None}
+    given.out.write_text(page(where, list(results.values()), is_quick=given.quick))
     if given.json is not None:
-        given.json.write_bytes(msgspec.json.encode(results))
+        given.json.write_bytes(msgspec.json.encode(list(new.values())))
+    if given.kept is not None:
+        bare = {bench: msgspec.structs.replace(result, samples={}) for bench, result in results.items()}
+        given.kept.write_bytes(msgspec.json.format(msgspec.json.encode(bare), indent=1))
     say(f"wrote {given.out}")
-    return 1 if any(result.error for result in results) else 0
+    return 1 if any(result.error for result in new.values()) else 0
+
+
+def _kept(path: Path | None) -> dict[str, Result]:
+    if path is None or not path.is_file():
+        return {}
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Result])
 
 
 def run(bench: str, *, is_quick: bool) -> Result:

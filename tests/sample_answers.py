@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from weedhounds.breaker import BreakerState
 from weedhounds.cache.meter import RequestMeter, TierMeter
 from weedhounds.cache.recorder import HistoryStats
 from weedhounds.cache.rendered import Rendered
@@ -13,6 +14,8 @@ from weedhounds.cache.tier import TierStats
 from weedhounds.clock import ManualClock
 from weedhounds.config import Settings
 from weedhounds.errors import BadInput
+from weedhounds.learning import LearningStats, learning_of
+from weedhounds.model.datatypes import DataType, Lifetime
 from weedhounds.model.keys import RecordKey
 from weedhounds.model.provenance import Provenance
 from weedhounds.model.records import Category, LabResult, Menu, Price, PriceList, Product, Shop
@@ -37,6 +40,9 @@ from weedhounds.query.pricehistory import PriceHistory, PricePoint
 from weedhounds.readthrough import ReadStats
 from weedhounds.sources.fetch import OriginStats
 from weedhounds.telemetry import Histogram
+from weedhounds.ttl.decide import StrategyName
+from weedhounds.ttl.learner import Insight
+from weedhounds.warming import RefreshStats
 from weedhounds.workers.pool import PoolStats
 
 DENVER = Place(name="Denver, CO", lat=39.7392, lon=-104.9847)
@@ -206,6 +212,16 @@ def node_stats() -> NodeStats:
         errors={"OriginUnavailable": 1},
         latency=latency.summary(),
         tokens=4.5,
+        challenged=2,
+        rate_per_s=2.0,
+        day_left=37,
+        breaker=BreakerState.HALF_OPEN,
+        breaker_opened=1,
+        breaker_refused=5,
+        hedges=3,
+        hedges_won=1,
+        connections_new=1,
+        connections_reused=3,
         in_flight=0,
         waiting=0,
     )
@@ -218,16 +234,38 @@ def node_stats() -> NodeStats:
         negative_entries=0,
         negative_served=0,
         stale_served=0,
+        revalidated=0,
         tier_errors=0,
+        strategy="local_first",
+        asked_first={"memory": 2},
+        breakers={"memory": "closed"},
     )
     return NodeStats(
         uptime_s=90.0,
         read=read,
         tiers={"memory": meter.over(TierStats(puts=1, entries=1, bytes=2048))},
         origins={"weedmaps": origin},
+        learning=LearningStats(keys=1, schedules=0, decisions=2, compared=1, changed=1, call_prices={"weedmaps": 1.25}),
+        refresh=RefreshStats(refreshes=2, loads=1, calls=1, hot_keys=3, planned=1),
         history=HistoryStats(observations=1, rows=3),
         pool=PoolStats(workers=1, inline=1, tasks=1, crashes=0, timeouts=0, waiting=0),
         counters={"origin_calls": 2},
+    )
+
+
+def insight() -> Insight:
+    """Return what a learner might believe of a price list that changes at half past eight."""
+    return Insight(
+        changes_per_day=0.8,
+        spread=0.7,
+        requests_per_day=12.0,
+        looks=40,
+        changes=6,
+        scheduled_at_min=510,
+        schedule_probability=0.97,
+        price=2.0,
+        stale_probability=0.1,
+        stale_at_expiry=0.25,
     )
 
 
@@ -262,6 +300,15 @@ class FakeNode:
         if parsed.native_id != "7":
             return None
         return menu_answer(key) if key.startswith("dispensary_menu") else prices_answer(key)
+
+    def insight(self, key: str) -> tuple[StrategyName, Lifetime, Insight | None]:
+        """Know something of price lists alone."""
+        parsed = RecordKey.parse(key)
+        lifetimes = learning_of(self.settings.cache, clock=self.clock).lifetimes
+        limits = lifetimes.limits_of(parsed.data_type)
+        chosen = Lifetime(lifetimes.base_of(parsed.data_type), limits.min_s, limits.max_s)
+        believed = insight() if parsed.data_type is DataType.PRODUCT_PRICING else None
+        return lifetimes.strategy_of(parsed.data_type), chosen, believed
 
     def hit(self, key: str) -> Rendered | None:
         """Have nothing ready."""

@@ -83,6 +83,7 @@ def raw_entry(
     shop: int | str,
     body: bytes,
     *,
+    key: RecordKey | None = None,
     fetched_at: float = NOW,
     expires_at: float = NOW + 3600,
     etag: str | None = None,
@@ -92,9 +93,9 @@ def raw_entry(
     pinned_at: float | None = None,
     signed_by: str | None = None,
 ) -> Entry:
-    """Return an entry of any bytes, as a tier holds them without looking inside."""
+    """Return an entry of any bytes, as a tier holds them without looking inside; of the shop's menu unless told."""
     return Entry(
-        menu_key(shop),
+        key or menu_key(shop),
         body,
         fetched_at=fetched_at,
         expires_at=expires_at,

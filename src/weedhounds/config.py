@@ -43,14 +43,40 @@ class CacheSettings(_Section):
     """The memory tier and how long entries may be served."""
 
     memory_bytes: int = Field(128 * 2**20, ge=1 << 20, description="Byte budget of the memory tier.")
+    read_strategy: Literal["local_first", "dht_first", "parallel", "intelligent"] = Field(
+        "local_first", description="In which order the tiers are asked: see docs/strategies.md."
+    )
+    call_wait_s: float = Field(
+        0.5, ge=0, le=60, description="How long the strategy intelligent waits at most to spare a call of price 1, seconds."
+    )  # fmt: skip
     stale_if_error_frac: float = Field(
-        2.0, ge=0, le=10, description="How far past expiry an entry may be served while its origin fails, as a share of its lifetime."
+        6.0, ge=0, le=20, description="How far past expiry an entry may be served while its origin fails, as a share of its lifetime or, where that is longer, of the base lifetime of its data type."
     )  # fmt: skip
     write_behind_s: float = Field(
         0.2, gt=0, le=10, description="Longest time a new entry waits to be written to SQL, seconds."
     )
+    stale_while_revalidate_frac: float = Field(
+        0.02, ge=0, le=10, description="How far past expiry an entry is served at once while it is fetched anew, as a share of its lifetime."
+    )  # fmt: skip
+    strategies: dict[str, str] = Field(
+        default_factory=dict,
+        description="How lifetimes are chosen, by data type: fixed, adaptive, business_hours, volatility or hybrid, the default.",
+    )
     lifetimes_s: dict[str, float] = Field(
         default_factory=dict, description="Base lifetime by data type, seconds; bounded by the type's least and greatest."
+    )  # fmt: skip
+    least_lifetimes_s: dict[str, float] = Field(
+        default_factory=dict, description="Least lifetime by data type, seconds, instead of the type's own."
+    )
+    greatest_lifetimes_s: dict[str, float] = Field(
+        default_factory=dict, description="Greatest lifetime by data type, seconds, instead of the type's own."
+    )
+    refresh_ahead: bool = Field(
+        True, description="Whether the most wanted entries are fetched anew shortly before they expire, within the origins' budgets."
+    )  # fmt: skip
+    refresh_keys: int = Field(2_000, ge=1, le=16_384, description="How many keys refresh-ahead keeps fresh at most.")
+    call_price: float = Field(
+        1.0, gt=0, le=50, description="How many stale answers a call to an origin is worth at least; more where its budget is short."
     )  # fmt: skip
 
 
@@ -100,6 +126,9 @@ class FetchSettings(_Section):
     retry_base_s: float = Field(
         0.25, gt=0, le=10, description="Wait before the first retry, seconds; doubles, with jitter."
     )
+    hedge_share: float = Field(
+        0.05, ge=0, le=0.5, description="Share of calls that may be sent a second time where they take unusually long; 0 for none."
+    )  # fmt: skip
     user_agent: str = Field("WeedHounds/0.1", description="How the node names itself to origins.")
     pool_workers: int = Field(
         1, ge=0, le=256, description="Job processes that parse large answers; 0 parses in a thread."
@@ -138,6 +167,9 @@ class OriginSettings(_Section):
     burst: int | None = Field(None, ge=1, description="Calls at once from a full bucket.")
     rate_per_s: float | None = Field(None, gt=0, description="Calls a second that refill the bucket.")
     concurrency: int | None = Field(None, ge=1, description="Calls in flight.")
+    calls_per_day: int | None = Field(
+        None, ge=0, description="Most calls in any 24 hours, counted from the start of the node; 0: it is never asked."
+    )
     share: Literal["never", "circle", "public"] | None = Field(
         None, description="Who may be given its data; circle is the operator's claim of a right."
     )

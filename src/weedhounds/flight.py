@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 
 from weedhounds.cache.entry import Entry
+from weedhounds.errors import DeadlinePassed, NotFound, OriginUnavailable, RateLimited, WeedHoundsError
 from weedhounds.model.keys import RecordKey
 from weedhounds.telemetry import Trace
 
@@ -19,6 +20,8 @@ MAX_LANDED = 4096
 """Keys whose landing is remembered: a request that was asking the tiers meanwhile looks there again."""
 CANCEL_TIMEOUT_S = 2.0
 """How long a cancelled load may take to end, seconds."""
+
+_SLACK_S = 0.05
 
 Filling = Mapping[RecordKey, Entry]
 """What a load yields: the entries it filled, asked ones and others."""
@@ -54,6 +57,24 @@ class Flight:
     def ended_too_early_for(self, deadline: float | None) -> bool:
         """Tell whether it ended at its own deadline while one with ``deadline`` could have waited on."""
         return self.deadline is not None and (deadline is None or deadline > self.deadline)
+
+    def outcome(self, key: RecordKey) -> Entry | WeedHoundsError:
+        """Return what it came to for one key, for whoever waited for it."""
+        if not self.task.done():
+            return DeadlinePassed("deadline passed before the answer", str(key), key.origin)
+        if self.task.cancelled():
+            return OriginUnavailable("the load was ended", str(key), key.origin)
+        error = self.task.exception()
+        if isinstance(error, WeedHoundsError):
+            return error
+        if error is not None:
+            raise error
+        return self.task.result().get(key) or NotFound("the origin gave no such record", str(key), key.origin)
+
+    def is_worth_another(self, error: WeedHoundsError, deadline: float | None) -> bool:
+        """Tell whether one that ended with ``error`` may do better for somebody who can wait until ``deadline``."""
+        is_of_time = isinstance(error, OriginUnavailable | RateLimited)
+        return is_of_time and self.ended_too_early_for(None if deadline is None else deadline - _SLACK_S)
 
     def join(self, token: object, trace: Trace) -> None:
         """Become a waiter."""

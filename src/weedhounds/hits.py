@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from weedhounds.cache.admission import MAX_USES, Held
+from weedhounds.cache.admission import Held
 from weedhounds.cache.entry import Entry
 from weedhounds.cache.memory import MemoryTier
 from weedhounds.cache.rendered import REUSE_S, Rendered
@@ -29,6 +29,7 @@ class Hits:
     Args:
         storage_limits_s: by configured origin, how long its terms allow to hold an entry, seconds, or
             ``None``. Keys of other origins are left to the read path.
+        stale_probability: of an entry at a moment (Unix seconds), 0..1.
 
     ``entry(text)`` returns the entry of a key's text, where the memory tier has it fresh, else ``None``;
     it raises ``BadInput`` for what is no key.
@@ -36,9 +37,15 @@ class Hits:
     Bounds: ``MAX_KNOWN`` key texts; when there would be more, all are forgotten.
     """
 
-    def __init__(self, memory: MemoryTier, clock: Clock, storage_limits_s: Mapping[str, float | None]) -> None:
+    def __init__(
+        self,
+        memory: MemoryTier,
+        clock: Clock,
+        storage_limits_s: Mapping[str, float | None],
+        stale_probability: Callable[[Entry, float], float],
+    ) -> None:
         self._memory = memory
-        self._direct_hits = memory.direct_hits
+        self._stale_probability = stale_probability
         self._grown = memory.grown
         self._now = clock.now
         self._limits_s = storage_limits_s
@@ -62,13 +69,11 @@ class Hits:
             entry = held.value
             if now >= entry.expires_at:
                 return None
-            if held.uses < MAX_USES:
-                held.uses += 1
-            self._direct_hits[entry.key.data_type] += 1
+            held.served += 1
         answer = entry.rendered
         if answer is None or not 0 <= now - answer.at < REUSE_S:
             try:
-                answer = _renewed(entry, answer, now)
+                answer = _renewed(entry, answer, now, self._stale_probability(entry, now))
             except CodecError:
                 self._memory.not_served(entry.key)
                 return None
@@ -98,7 +103,7 @@ def _reader(
 
     What it checks and counts is what :meth:`MemoryTier.take_fresh` does, in a third of the time.
     """
-    grown, direct_hits, most_uses = memory.grown, memory.direct_hits, MAX_USES
+    grown = memory.grown
 
     def entry_of(text: str) -> Entry | None:
         try:
@@ -110,19 +115,17 @@ def _reader(
         entry = held.value
         if now() >= entry.expires_at:
             return None
-        if held.uses < most_uses:
-            held.uses += 1
-        direct_hits[entry.key.data_type] += 1
+        held.served += 1
         return entry
 
     return entry_of
 
 
-def _renewed(entry: Entry, answer: Rendered | None, now: float) -> Rendered:
+def _renewed(entry: Entry, answer: Rendered | None, now: float, stale_probability: float) -> Rendered:
     """Return the answer as of ``now``; one that was not there is made, and kept with the entry."""
     if answer is None:
         answer = rendering.rendered(entry)
         entry.keep_rendered(answer)
-    provenance = provenance_of(Found(entry, "memory"), now)
+    provenance = provenance_of(Found(entry, "memory"), now, stale_probability)
     answer.renew(rendering.moving(provenance, is_stale=False), provenance, now)
     return answer

@@ -11,22 +11,24 @@ import msgspec
 
 from weedhounds.cache.entry import Entry
 from weedhounds.cache.freshness import expires_at
-from weedhounds.clock import Clock
-from weedhounds.config import CacheSettings
 from weedhounds.errors import OriginRejected, SchemaMismatch, WeedHoundsError
-from weedhounds.model.datatypes import LIFETIMES, DataType
+from weedhounds.learning import Fetched, Learning
+from weedhounds.model.datatypes import DataType
 from weedhounds.model.keys import RecordKey
 from weedhounds.model.records import Shop
 from weedhounds.pages import Filled, Page
 from weedhounds.sources.base import Call, Load, OriginConfig, Source
 from weedhounds.sources.fetch import Answer, Validators
 from weedhounds.telemetry import CallCounter, get_logger
-from weedhounds.ttl.fixed import fixed_lifetime
+from weedhounds.ttl.decide import StrategyName
 
 MAX_CALLS = 64
 """Most calls of one load; an answer that asks for more is not believed."""
 JITTER_FRAC = 0.05
 """How far a lifetime is drawn around its mean, so that what came together does not expire together."""
+LEARNT_JITTER_FRAC = 0.02
+"""The same of a learnt lifetime, upwards only: it may have been chosen to outlast a change at a known
+hour, and learnt lifetimes differ by themselves."""
 EMPTY_LIFETIME_S = 86_400.0
 """Longest lifetime of an empty list of a type whose records live for months: what an origin does
 not know today it may know tomorrow."""
@@ -73,17 +75,23 @@ class Loader:
     """Runs loads and makes their entries.
 
     Args:
-        clock: the time of facts dates entries.
+        learning: told of each call and each record that came; decides lifetimes.
         rng: draws the jitter of lifetimes.
     """
 
-    def __init__(self, clock: Clock, settings: CacheSettings, rng: Random) -> None:
-        self._clock = clock
-        self._lifetimes_s = settings.lifetimes_s
+    def __init__(self, learning: Learning, rng: Random) -> None:
+        self._learning = learning
         self._rng = rng
 
     async def run(
-        self, origin: Origin, load: Load, *, deadline: float | None, payer: CallCounter, held: Mapping[RecordKey, Entry]
+        self,
+        origin: Origin,
+        load: Load,
+        *,
+        deadline: float | None,
+        payer: CallCounter,
+        held: Mapping[RecordKey, Entry],
+        shop: Shop | None = None,
     ) -> dict[RecordKey, Entry]:
         """Make the load's calls, all that are known at once, and return the entries they fill.
 
@@ -92,12 +100,14 @@ class Loader:
         Args:
             deadline: monotonic seconds, or ``None``.
             payer: charged with the call attempts.
-            held: expired entries of the load's keys, which the origin may confirm instead.
+            held: entries of the load's keys, which the origin may confirm instead.
+            shop: whose records they are, where that is known.
 
         Raises:
             SourceError: a call failed, or an answer cannot be used.
         """
-        work = _Work(origin, load, deadline=deadline, payer=payer, validators=_validators(load, held))
+        paid = _Paid(payer, self._learning, load.origin)
+        work = _Work(origin, load, deadline=deadline, payer=paid, validators=_validators(load, held))
         try:
             async with asyncio.TaskGroup() as tasks:
                 for call in load.calls:
@@ -107,19 +117,26 @@ class Loader:
             raise error from error.__cause__
         if work.confirmed is not None:
             fetched_at = work.confirmed.fetched_at
-            return {key: self._renewed(origin.config, held[key], fetched_at) for key in load.keys}
+            return {key: self._renewed(origin.config, held[key], fetched_at, shop) for key in load.keys}
         filled = await work.filled()
         answers = [answer for _, _, answer in work.pages]
         only = answers[0] if len(answers) == 1 else None
         fetched_at = min(answer.fetched_at for answer in answers)
-        return {each.key: self._entry(origin.config, each, fetched_at, only) for each in filled}
+        entries = {}
+        for each in filled:
+            fetched = Fetched(each.key, each.digest, fetched_at, held.get(each.key), len(answers))
+            ends = self._expires_at(origin.config, fetched, shop, is_empty=each.is_empty)
+            entries[each.key] = self._entry(origin.config, each, fetched_at, only, expires_at=ends)
+        return entries
 
-    def _entry(self, config: OriginConfig, filled: Filled, fetched_at: float, only: Answer | None) -> Entry:
+    def _entry(
+        self, config: OriginConfig, filled: Filled, fetched_at: float, only: Answer | None, *, expires_at: float
+    ) -> Entry:
         return Entry(
             filled.key,
             filled.body,
             fetched_at=fetched_at,
-            expires_at=self._expires_at(config, filled.key.data_type, fetched_at, is_empty=filled.is_empty),
+            expires_at=expires_at,
             digest=filled.digest,
             origins=(config.origin,),
             share=config.terms.share,
@@ -127,12 +144,12 @@ class Loader:
             last_modified=only.last_modified if only else None,
         )
 
-    def _renewed(self, config: OriginConfig, old: Entry, fetched_at: float) -> Entry:
+    def _renewed(self, config: OriginConfig, old: Entry, fetched_at: float, shop: Shop | None) -> Entry:
         return Entry(
             old.key,
             old.body,
             fetched_at=fetched_at,
-            expires_at=self._expires_at(config, old.key.data_type, fetched_at),
+            expires_at=self._expires_at(config, Fetched(old.key, old.digest, fetched_at, old), shop),
             digest=old.digest,
             origins=old.origins,
             share=config.terms.share,
@@ -142,14 +159,38 @@ class Loader:
         )
 
     def _expires_at(
-        self, config: OriginConfig, data_type: DataType, fetched_at: float, *, is_empty: bool = False
+        self, config: OriginConfig, fetched: Fetched, shop: Shop | None, *, is_empty: bool = False
     ) -> float:
-        lifetime_s = fixed_lifetime(data_type, self._lifetimes_s)
-        moment = expires_at(fetched_at, lifetime_s, JITTER_FRAC, self._rng, limits=LIFETIMES[data_type])
+        data_type, fetched_at = fetched.key.data_type, fetched.at
+        decided = self._learning.fetched(fetched, shop)
+        is_learnt = decided.strategy is StrategyName.HYBRID
+        moment = expires_at(
+            fetched_at,
+            decided.lifetime_s,
+            LEARNT_JITTER_FRAC if is_learnt else JITTER_FRAC,
+            self._rng,
+            limits=self._learning.lifetimes.limits_of(data_type),
+            never_earlier=is_learnt,
+        )
         if is_empty and data_type in _LONG_LIVED:
             moment = min(moment, fetched_at + EMPTY_LIFETIME_S)
         limit_s = config.terms.storage_limit_s
         return moment if limit_s is None else min(moment, fetched_at + limit_s)
+
+
+class _Paid:
+    """Charges the attempts of one load to its payer, and tells the learner of them."""
+
+    __slots__ = ("_learning", "_origin", "_payer")
+
+    def __init__(self, payer: CallCounter, learning: Learning, origin: str) -> None:
+        self._payer = payer
+        self._learning = learning
+        self._origin = origin
+
+    def called(self) -> None:
+        self._payer.called()
+        self._learning.called(self._origin)
 
 
 class _Work:

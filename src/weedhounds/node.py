@@ -6,11 +6,11 @@ The only place where tiers, origins, read path and queries are wired together.
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from random import Random
 from types import TracebackType
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from weedhounds import sources
 from weedhounds.bulk import Importer, ImportOptions, ImportReport
 from weedhounds.cache.address import Address, SqliteAddress, parse_address
 from weedhounds.cache.database import Database, database_of
+from weedhounds.cache.demand import PendingDemand
 from weedhounds.cache.entry import Entry
 from weedhounds.cache.history import HistoryStore
 from weedhounds.cache.identity import IdentityStore, TolerantIndex
@@ -31,12 +32,22 @@ from weedhounds.cache.rendered import Rendered
 from weedhounds.cache.sqlite_file import SWITCH_INTERVAL_S
 from weedhounds.cache.tier import Tier, TierStats
 from weedhounds.clock import Clock, SystemClock
+from weedhounds.collecting import IdleCollector
 from weedhounds.config import Settings, load_settings
 from weedhounds.errors import BadInput, ConfigError, NotFound, OriginUnavailable, SourceError, TierUnavailable
 from weedhounds.hits import Hits
-from weedhounds.model.datatypes import DataType
+from weedhounds.learning import LearningStats, learning_of
+from weedhounds.learning_file import FILE_NAME, LearnerFile
+from weedhounds.model.datatypes import DataType, Lifetime
 from weedhounds.model.keys import RecordKey
-from weedhounds.origins import SandboxClock, SandboxTerms, live_origins, sandbox_origins, scaled_clock
+from weedhounds.origins import (
+    SandboxClock,
+    SandboxTerms,
+    live_origins,
+    refresh_budget_per_day,
+    sandbox_origins,
+    scaled_clock,
+)
 from weedhounds.query.answer import DispensariesAnswer, HuntAnswer, RecordAnswer, StrainAnswer
 from weedhounds.query.hunt import MAX_DEADLINE_S, Hunter
 from weedhounds.query.identity import identities_of
@@ -47,7 +58,11 @@ from weedhounds.query.rendering import record_answer
 from weedhounds.readthrough import Found, Origin, ReadStats, ReadThrough
 from weedhounds.sources.base import Call, Kind, OriginConfig
 from weedhounds.sources.fetch import Fetcher, OriginClient, OriginStats
+from weedhounds.strategies import STRATEGIES, Group, Prices
 from weedhounds.telemetry import Counters, Trace, get_logger
+from weedhounds.ttl.decide import StrategyName
+from weedhounds.ttl.learner import Insight
+from weedhounds.warming import OriginState, ReadsOfShops, Refresher, RefreshOptions, RefreshStats, origin_state
 from weedhounds.workers.pool import ParsePool, PoolStats
 
 DATABASE_FILE = "weedhounds.sqlite3"
@@ -64,6 +79,8 @@ class NodeStats(msgspec.Struct, frozen=True, kw_only=True):
     read: ReadStats
     tiers: dict[str, TierStats]
     origins: dict[str, OriginStats]
+    learning: LearningStats
+    refresh: RefreshStats
     history: HistoryStats
     pool: PoolStats
     counters: dict[str, int]
@@ -90,6 +107,7 @@ class Node:
         self.clock: Clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._counters = Counters()
+        self._collector = IdleCollector(SystemClock())
         self._is_ready = False
         self.hit: Callable[[str], Rendered | None] = _no_hit
         self._started_s = 0.0
@@ -117,6 +135,17 @@ class Node:
         sys.setswitchinterval(SWITCH_INTERVAL_S)  # of the whole process: else a busy loop starves the SQL threads
         configs = await self._origin_configs()
         tiers, index = await self._tiers()
+        learner = LearnerFile(settings.data_dir / FILE_NAME, price=settings.cache.call_price)
+        self._learning = learning_of(
+            settings.cache,
+            clock=self.clock,
+            learner=await learner.open(),
+            budgets=_refresh_budgets(configs),
+            served=self._memory.take_served,
+        )
+        self._memory.departed = self._learning.departed
+        demand: PendingDemand[RecordKey] = PendingDemand(also=self._memory.drain_served)
+        self._stack.push_async_callback(learner.close)
         recorder = self._recorder = HistoryRecorder(
             self._history, clock=self.clock, retention_s=settings.history.retention_s
         )
@@ -140,23 +169,56 @@ class Node:
             identities_of=identities_of,
             history=recorder if settings.history.enabled else None,
             direct_hits=self._memory.direct_hits,
+            learning=self._learning,
+            demand=demand.asked if settings.cache.refresh_ahead else None,
             shared=self._database.loads,
+            strategy=STRATEGIES[settings.cache.read_strategy](Prices(call_s=self._call_worth_s)),
         )
         self._stack.push_async_callback(self._read.close)
         limits = {o: config.terms.storage_limit_s for o, config in configs.items()}
-        self._hits = Hits(self._memory, self.clock, limits)
+        self._hits = Hits(self._memory, self.clock, limits, self._learning.stale_probability)
         self._hunter = Hunter(
             self._read,
             index,
             origins={o: frozenset(sources.source_class(o).info().data_types) for o in configs},
+            stale_probability=self._learning.stale_probability,
             gazetteer=await asyncio.to_thread(Gazetteer.load),
             clock=self.clock,
             settings=settings.hunt,
         )
         self._stack.callback(self._hunter.close)
+        self._refresher = Refresher(
+            ReadsOfShops(self._read, self._hunter.shops_held),
+            drain=demand.drain,
+            entry_of=self._held_entry,
+            origins=self._origin_states,
+            clock=self.clock,
+            rng=Random(),
+            options=RefreshOptions(
+                keys=settings.cache.refresh_keys, window_frac=settings.cache.stale_while_revalidate_frac
+            ),
+            stale_probability=self._learning.stale_probability,
+        )
+        if settings.cache.refresh_ahead:
+            self._refresher.start()
+        self._stack.push_async_callback(self._refresher.close)
         self._started_s = self.clock.monotonic()
-        gc.collect()
-        gc.freeze()  # code and gazetteers stay for good: full collections need not walk them (50 ms during hunts)
+        self._collector.start()
+        self._stack.callback(self._collector.close)
+
+    def _call_worth_s(self, group: Group) -> float:
+        """Return how long a reader should wait to spare a call to the group's origin, seconds."""
+        return self.settings.cache.call_wait_s * self._learning.price(group.origin)
+
+    def _held_entry(self, key: RecordKey) -> Entry | None:
+        held = self._memory.find(key)
+        return None if held is None else held.value
+
+    def _origin_states(self) -> dict[str, OriginState]:
+        return {
+            origin: origin_state(client.stats(), client.config.budget, price=self._learning.price(origin))
+            for origin, client in self._clients.items()
+        }
 
     async def _origin_configs(self) -> dict[str, OriginConfig]:
         """Return the origins to ask: live ones, or those of the sandbox as it describes itself."""
@@ -250,7 +312,8 @@ class Node:
         request = self._hunter.request(
             query, near, radius_km=radius_km, deadline_s=deadline_s, limit=limit, cursor=cursor, offline=offline
         )
-        return await self._hunter.hunt(request, progress=progress)
+        with self._collector.working():
+            return await self._hunter.hunt(request, progress=progress)
 
     async def dispensaries(
         self,
@@ -270,7 +333,8 @@ class Node:
         request = self._hunter.request(
             "", near, radius_km=radius_km, deadline_s=deadline_s, limit=limit, cursor=cursor, offline=offline
         )
-        return await self._hunter.dispensaries(request)
+        with self._collector.working():
+            return await self._hunter.dispensaries(request)
 
     async def get(
         self, key: str, *, deadline_s: float | None = None, offline: bool = False, trace: Trace | None = None
@@ -308,7 +372,21 @@ class Node:
         if found is None:
             return None
         now = self.clock.now()
-        return record_answer(found.entry, provenance_of(found, now), is_stale=not found.entry.is_fresh(now))
+        provenance = provenance_of(found, now, self._learning.stale_probability(found.entry, now))
+        return record_answer(found.entry, provenance, is_stale=not found.entry.is_fresh(now))
+
+    def insight(self, key: str) -> tuple[StrategyName, Lifetime, Insight | None]:
+        """Return how lifetimes of a key are chosen, within which limits, and what the learner believes of it.
+
+        Raises:
+            BadInput: not a key.
+        """
+        parsed = RecordKey.parse(key)
+        lifetimes = self._learning.lifetimes
+        limits = lifetimes.limits_of(parsed.data_type)
+        chosen = Lifetime(lifetimes.base_of(parsed.data_type), limits.min_s, limits.max_s)
+        believed = lifetimes.learner.insight(str(parsed), self.clock.now())
+        return lifetimes.strategy_of(parsed.data_type), chosen, believed
 
     async def price_history(
         self,
@@ -419,10 +497,18 @@ class Node:
             read=self._read.stats(),
             tiers=self._read.tier_stats(),
             origins={origin: client.stats() for origin, client in self._clients.items()},
+            learning=self._learning.stats(),
+            refresh=self._refresher.stats(),
             history=self._recorder.stats(),
             pool=self._pool.stats(),
             counters=self._counters.snapshot(),
         )
+
+
+def _refresh_budgets(configs: Mapping[str, OriginConfig]) -> dict[str, float]:
+    """Return how many calls a day each origin's budget has for keeping records fresh."""
+    budgets = {origin: refresh_budget_per_day(config) for origin, config in configs.items()}
+    return {origin: budget for origin, budget in budgets.items() if budget is not None and budget > 0.0}
 
 
 def _no_hit(_: str) -> None:

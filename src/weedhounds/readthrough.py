@@ -1,26 +1,26 @@
 """The read path: tiers in order, then the origins, one load of a key at a time.
 
-Strategy ``local_first``: what a tier holds fresh is served and copied up; what is missing or
-expired is loaded from its origin, stored in every tier and served; where the origin fails, an
-expired entry is served within bounds and said to be stale. The read path never learns which
-backend a tier is, and a tier that fails is skipped.
+A read strategy (:mod:`weedhounds.strategies`) says in which order the tiers are asked. What one holds
+fresh is served and copied up; what has expired a moment
+ago is served and fetched anew beside; what is missing or expired for longer is loaded from its
+origin, stored in every tier and served; where the origin fails, an expired entry is served within
+bounds and said to be stale. The read path never learns which backend a tier is, and a tier that
+fails is skipped.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
-import msgspec
-
 from weedhounds.cache.entry import Entry
-from weedhounds.cache.freshness import may_serve_stale_on_error, must_be_gone
+from weedhounds.cache.freshness import may_serve_stale_on_error, may_serve_while_revalidating
 from weedhounds.cache.identity import IdentityStore
 from weedhounds.cache.lease import SharedLoads
-from weedhounds.cache.meter import Outcome, RequestMeter, RequestStats, TierMeter
+from weedhounds.cache.meter import DirectHits, Outcome, RequestMeter, TierMeter
 from weedhounds.cache.negative import NegativeEntries
 from weedhounds.cache.recorder import PriceObserver
 from weedhounds.cache.tier import Tier, TierStats
@@ -28,78 +28,38 @@ from weedhounds.clock import Clock
 from weedhounds.config import CacheSettings
 from weedhounds.errors import (
     CodecError,
-    DeadlinePassed,
     NotFound,
     OriginRejected,
     OriginUnavailable,
-    RateLimited,
     SourceError,
-    TierUnavailable,
     WeedHoundsError,
 )
 from weedhounds.flight import Filling, Flight, Flights
+from weedhounds.learning import Learning, fixed_learning
 from weedhounds.loader import Loader, Origin, keys_of_flight, plan_loads
 from weedhounds.model.datatypes import DataType
 from weedhounds.model.keys import RecordKey
 from weedhounds.model.records import Body, PriceList, Shop
+from weedhounds.reads import Asking, ReadResult, ReadStats, by_origin
 from weedhounds.sources.base import Load
 from weedhounds.sources.fetch import located
+from weedhounds.strategies import Found, ReadStrategy, TierGuard, TierLookup
+from weedhounds.strategies.local_first import LocalFirst
 from weedhounds.telemetry import Trace, get_logger
 
 __all__ = ["Found", "Origin", "ReadResult", "ReadStats", "ReadThrough", "Trace"]
 
-TIER_TIMEOUT_S = 5.0
-"""How long a tier may take before it counts as failed."""
 LONGEST_WAIT_S = 180.0
 """How long a request without a deadline waits."""
-_DEADLINE_SLACK_S = 0.05
+REVALIDATION_S = 30.0
+"""How long a load may take that nobody waits for."""
+MAX_REVALIDATING = 4096
+"""Keys fetched anew while their expired entries are served; beyond it requests wait for the load."""
 _WITHOUT_IDENTITY = frozenset({DataType.DISPENSARY_MENU, DataType.PRODUCT_PRICING, DataType.PROMOTIONS})
 """Found by their shop: decoding them for an index would be for nothing."""
 
 T = TypeVar("T")
 log = get_logger("weedhounds.readthrough")
-
-
-class Found(msgspec.Struct, frozen=True, gc=False):
-    """An entry and where it was: ``memory`` | ``sql`` | ``peers`` | ``origin``; expired where ``is_stale``."""
-
-    entry: Entry
-    tier: str
-    is_stale: bool = False
-
-
-class ReadResult(msgspec.Struct):
-    """What a read came to: every asked key is in ``found`` or in ``missing``.
-
-    ``stale_errors`` says for a key that is found stale why it could not be refreshed.
-    """
-
-    found: dict[RecordKey, Found]
-    missing: dict[RecordKey, WeedHoundsError]
-    stale_errors: dict[RecordKey, WeedHoundsError]
-
-
-class ReadStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures of the read path since start.
-
-    Args:
-        requests: what became of every key that was asked for; ``by_type`` the same by data type.
-        loads: loads started. ``joined``: times that somebody waited for another's load.
-        in_flight: loads that run now.
-        negative_entries: absences remembered now. ``negative_served``: times one was the answer.
-        stale_served: expired entries served because their origin failed.
-        tier_errors: times that a tier was skipped because it failed.
-    """
-
-    requests: RequestStats
-    by_type: dict[str, RequestStats]
-    loads: int
-    joined: int
-    in_flight: int
-    negative_entries: int
-    negative_served: int
-    stale_served: int
-    tier_errors: int
 
 
 def _no_identities(_: Body) -> Iterable[str]:
@@ -115,9 +75,11 @@ class ReadThrough:
         index: where identities are remembered; ``None`` for nowhere.
         identities_of: the merged identities of a record.
         history: told of every price list that is stored; ``None`` for nobody.
-        direct_hits: requests that the first tier answered without the read path, by data type: counted by
-            whoever answers them, and read for the figures.
+        direct_hits: tells the requests that the first tier answered without the read path.
+        learning: decides lifetimes and learns from every load; without it they are fixed by data type.
+        demand: told of the keys of every request that comes here.
         shared: makes the nodes that share the last tier load each thing once; ``None`` for a node alone.
+        strategy: plans in which order the tiers are asked; default ``local_first``.
         rng: draws the jitter of lifetimes.
 
     Bounds: loads in flight as many as are waited for; negative entries as :class:`NegativeEntries` says.
@@ -133,8 +95,11 @@ class ReadThrough:
         index: IdentityStore | None = None,
         identities_of: Callable[[Body], Iterable[str]] = _no_identities,
         history: PriceObserver | None = None,
-        direct_hits: Mapping[DataType, int] | None = None,
+        direct_hits: DirectHits | None = None,
+        learning: Learning | None = None,
+        demand: Callable[[Sequence[RecordKey]], None] | None = None,
         shared: SharedLoads | None = None,
+        strategy: ReadStrategy | None = None,
         rng: Random | None = None,
     ) -> None:
         self._shared = shared
@@ -144,15 +109,27 @@ class ReadThrough:
         self._settings = settings
         self._index = index
         self._identities_of = identities_of
-        self._loader = Loader(clock, settings, rng or Random())
+        self._learning = learning or fixed_learning(settings, clock)
+        self._demand = demand
+        self._loader = Loader(self._learning, rng or Random())
         self._flights = Flights()
         self._negative = NegativeEntries()
         self._history = history
         self._meters = {tier.name: TierMeter(None if depth else direct_hits) for depth, tier in enumerate(self._tiers)}
         self._requests = RequestMeter(direct_hits)
         self._negative_served = 0
-        self._tier_errors = 0
-        self._failing: set[str] = set()
+        self._revalidated = 0
+        self._revalidating: dict[RecordKey, asyncio.Task[None]] = {}
+        self._strategy = strategy or LocalFirst()
+        self._guard = TierGuard(self._meters, clock)
+        self._lookup = TierLookup(
+            self._tiers,
+            self._strategy,
+            clock=clock,
+            guard=self._guard,
+            meters=self._meters,
+            limits={o: origin.config.terms.storage_limit_s for o, origin in origins.items()},
+        )
 
     async def get_many(
         self,
@@ -172,8 +149,12 @@ class ReadThrough:
             offline: ask the tiers alone, and serve what they hold however old it is.
         """
         wanted = tuple(dict.fromkeys(keys))
-        asking = _Asking(deadline, trace, _by_origin(shops or {}), {})
+        asking = Asking(deadline, trace, by_origin(shops or {}), {})
         result = ReadResult({}, {}, {})
+        if not offline:
+            self._learning.asked(wanted)
+            if self._demand is not None:
+                self._demand(wanted)
         try:
             await self._read(wanted, asking, result, offline=offline)
         finally:
@@ -183,25 +164,107 @@ class ReadThrough:
                 trace.found(result.found[key].tier)
         return result
 
-    async def _read(self, wanted: Sequence[RecordKey], asking: _Asking, result: ReadResult, *, offline: bool) -> None:
+    async def _read(self, wanted: Sequence[RecordKey], asking: Asking, result: ReadResult, *, offline: bool) -> None:
         """Find or load every wanted key, into ``result``."""
         started = self._clock.monotonic()
         trace, deadline = asking.trace, asking.deadline
-        timeout_s = TIER_TIMEOUT_S if offline else min(TIER_TIMEOUT_S, self._time_left_s(deadline))
         landing = self._flights.landings
-        found, held = await self._look_up(wanted, trace, timeout_s=timeout_s, serves_expired=offline)
+        until = None if offline else deadline
+        found, held = await self._lookup.look_up(wanted, trace, deadline=until, serves_expired=offline)
         result.found.update(found)
         left = [key for key in wanted if key not in found]
         if late := self._flights.landed_since(left, landing):  # filled while the tiers were being asked
-            again, _ = await self._look_up(late, trace, timeout_s=timeout_s, serves_expired=offline, is_counted=False)
+            again, _ = await self._lookup.look_up(late, trace, deadline=until, serves_expired=offline, is_counted=False)
             result.found.update(again)
             left = [key for key in left if key not in again]
         if offline:
             result.missing.update((key, NotFound("not held here", str(key), key.origin)) for key in left)
         elif left:
             asking.held.update(held)
-            errors = await self._load_missing(left, asking, result.found)
-            self._settle(result, errors, held, self._clock.monotonic() - started)
+            waiting = self._serve_while_revalidating(left, asking, result)
+            errors = await self._load(waiting, asking, result)
+            self._settle(result, errors, asking.held, self._clock.monotonic() - started)
+
+    async def _load(
+        self, waiting: Sequence[RecordKey], asking: Asking, result: ReadResult
+    ) -> dict[RecordKey, WeedHoundsError]:
+        """Load what nobody had; of what the origins do not give, look in the tiers that the plan left out."""
+        errors = await self._load_missing(waiting, asking, result.found)
+        if forgone := [key for key in errors if key not in asking.held]:
+            found, held = await self._lookup.look_up_forgone(forgone, asking.trace, deadline=asking.deadline)
+            result.found.update(found)
+            asking.held.update(held)
+            errors = {key: error for key, error in errors.items() if key not in found}
+        return errors
+
+    async def held_many(self, keys: Iterable[RecordKey]) -> dict[RecordKey, Found]:
+        """Return what the tiers hold of ``keys``, expired or not; nobody's request is counted."""
+        wanted = tuple(dict.fromkeys(keys))
+        held, _ = await self._lookup.look_up(wanted, serves_expired=True, is_counted=False)
+        return held
+
+    async def refresh_many(
+        self,
+        keys: Iterable[RecordKey],
+        *,
+        deadline: float | None,
+        trace: Trace,
+        shops: Mapping[tuple[str, str], Shop] | None = None,
+    ) -> ReadResult:
+        """Load ``keys`` from their origins although they may be held fresh; nobody's request is counted.
+
+        A load that runs already is joined. What fails stays as it was, and is in ``missing``.
+
+        Args:
+            deadline: monotonic seconds.
+            trace: the calls are counted there.
+            shops: as for :meth:`get_many`.
+        """
+        wanted = tuple(dict.fromkeys(keys))
+        held = await self.held_many(wanted)
+        result = ReadResult({}, {}, {})
+        asking = Asking(deadline, trace, by_origin(shops or {}), held)
+        errors = await self._load_missing(wanted, asking, result.found)
+        result.missing.update(errors)
+        return result
+
+    def _serve_while_revalidating(
+        self, left: Sequence[RecordKey], asking: Asking, result: ReadResult
+    ) -> Sequence[RecordKey]:
+        """Serve what has expired a moment ago, and have it fetched anew; return the keys to be waited for."""
+        now, frac = self._clock.now(), self._settings.stale_while_revalidate_frac
+        served = [
+            key
+            for key in left
+            if (old := asking.held.get(key)) is not None
+            and may_serve_while_revalidating(
+                old.entry.expires_at,
+                now,
+                lifetime_s=old.entry.lifetime_s,
+                stale_while_revalidate_frac=frac,
+            )
+        ]
+        if not served or len(self._revalidating) + len(served) > MAX_REVALIDATING:
+            return left
+        result.found.update((key, asking.held[key]) for key in served)
+        self._revalidated += len(served)
+        new = [key for key in served if key not in self._revalidating]
+        if new:
+            task = asyncio.create_task(self._revalidate(new, asking), name="revalidation")
+            self._revalidating.update(dict.fromkeys(new, task))
+        return [key for key in left if key not in result.found]
+
+    async def _revalidate(self, keys: Sequence[RecordKey], asking: Asking) -> None:
+        """Load what was served expired; its calls are no request's."""
+        deadline = self._clock.monotonic() + REVALIDATION_S
+        held = {key: asking.held[key] for key in keys}
+        try:
+            errors = await self._load_missing(keys, Asking(deadline, Trace(), asking.shops, held), {})
+            for key, error in errors.items():
+                log.debug("not fetched anew", key=str(key), why=str(error))
+        finally:
+            for key in keys:
+                self._revalidating.pop(key, None)
 
     def _count(self, wanted: Sequence[RecordKey], result: ReadResult) -> None:
         """Count what became of each request; of one that was given up, what had not come is missing."""
@@ -241,13 +304,13 @@ class ReadThrough:
                 if entry.key.data_type is DataType.PRODUCT_PRICING and not entry.pinned:
                     self._history.observe(entry, old.get(entry.key))
         for tier in self._tiers:
-            await self._ask(tier.put_many(entries), tier.name, None, trace)
+            await self._guard.put(tier, entries, trace)
         for entry in entries:
             self._negative.discard(entry.key)
         if self._index is not None:
             pairs = await asyncio.to_thread(self._pairs, entries)
             if pairs:
-                await self._ask(self._index.add_many(pairs), "identities", None, trace)
+                await self._guard.ask(self._index.add_many(pairs), "identities", None, trace)
 
     def observe_part(self, key: RecordKey, prices: PriceList, at: float, old: Entry | None = None) -> None:
         """Tell the history of prices that are perhaps not all of the shop's, given at ``at`` (Unix seconds)."""
@@ -257,7 +320,7 @@ class ReadThrough:
     async def discard(self, keys: Collection[RecordKey]) -> None:
         """Remove the keys from every tier: their entries are damaged, or must be gone."""
         for tier in self._tiers:
-            await self._ask(tier.discard(keys), tier.name, 0, None)
+            await self._guard.ask(tier.discard(keys), tier.name, 0, None)
 
     def stats(self) -> ReadStats:
         """Return the figures."""
@@ -271,7 +334,11 @@ class ReadThrough:
             negative_entries=len(self._negative),
             negative_served=self._negative_served,
             stale_served=requests.stale,
-            tier_errors=self._tier_errors,
+            revalidated=self._revalidated,
+            tier_errors=self._guard.errors,
+            strategy=self._strategy.name,
+            asked_first=dict(self._lookup.asked_first),
+            breakers={name: state.value for name, state in self._guard.states().items()},
         )
 
     def tier_stats(self) -> dict[str, TierStats]:
@@ -280,84 +347,14 @@ class ReadThrough:
 
     async def close(self) -> None:
         """End the loads in flight; the tiers stay open."""
+        tasks = set(self._revalidating.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._flights.close()
 
-    async def _look_up(
-        self,
-        wanted: Sequence[RecordKey],
-        trace: Trace,
-        *,
-        timeout_s: float,
-        serves_expired: bool,
-        is_counted: bool = True,
-    ) -> tuple[dict[RecordKey, Found], dict[RecordKey, Found]]:
-        """Return what the tiers have to serve, and the expired entries they hold besides.
-
-        Args:
-            is_counted: no request is counted twice: looking again for the same one is not.
-        """
-        found: dict[RecordKey, Found] = {}
-        held: dict[RecordKey, Found] = {}
-        left: Collection[RecordKey] = wanted
-        now = self._clock.now()
-        for depth, tier in enumerate(self._tiers):
-            if not left:
-                break
-            started = self._clock.monotonic()
-            entries = await self._ask(tier.get_many(left), tier.name, None, trace, timeout_s=timeout_s)
-            if entries is None:
-                continue
-            if is_counted:
-                meter = self._meters[tier.name]
-                meter.asked(left, entries)
-                meter.latency.observe(self._clock.monotonic() - started)
-            served = []
-            for key, entry in (await self._without_gone(entries, now)).items():
-                is_fresh = entry.is_fresh(now)
-                each = Found(entry, tier.name, not is_fresh)
-                if is_fresh or serves_expired:
-                    found[key] = each
-                    served.append(entry)
-                elif key not in held or held[key].entry.fetched_at < entry.fetched_at:
-                    held[key] = each
-            if served:
-                left = [key for key in left if key not in found]
-                for above in self._tiers[:depth]:
-                    await self._ask(above.put_many(served), above.name, None, trace)
-        return found, held
-
-    async def _without_gone(self, entries: dict[RecordKey, Entry], now: float) -> dict[RecordKey, Entry]:
-        """Return the entries that the terms of their origins still allow to hold; drop the others."""
-        limits = {o: origin.config.terms.storage_limit_s for o, origin in self._origins.items()}
-        if not any(limits.values()):
-            return entries
-        gone = [key for key, entry in entries.items() if must_be_gone(entry.held_from, limits.get(key.origin), now)]
-        if gone:
-            await self.discard(gone)
-        return {key: entry for key, entry in entries.items() if key not in gone}
-
-    async def _ask(
-        self, work: Awaitable[T], name: str, default: T, trace: Trace | None, *, timeout_s: float = TIER_TIMEOUT_S
-    ) -> T:
-        """Await a tier's answer; a tier that fails counts, and answers ``default``."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                answer = await work
-        except (TierUnavailable, TimeoutError) as error:
-            self._tier_errors += 1
-            if trace is not None:
-                trace.tier_errors += 1
-            if name not in self._failing:  # one line for an outage, not one for each request
-                self._failing.add(name)
-                log.warning("tier skipped", tier=name, why=str(error) or f"no answer within {timeout_s:.1f} s")
-            return default
-        if name in self._failing:
-            self._failing.discard(name)
-            log.info("tier is back", tier=name)
-        return answer
-
     async def _load_missing(
-        self, left: Sequence[RecordKey], asking: _Asking, found: dict[RecordKey, Found]
+        self, left: Sequence[RecordKey], asking: Asking, found: dict[RecordKey, Found]
     ) -> dict[RecordKey, WeedHoundsError]:
         """Load ``left`` from the origins into ``found``; return the errors of those that failed.
 
@@ -372,10 +369,10 @@ class ReadThrough:
                 await self._flights.wait(set(flights.values()), timeout_s=timeout_s, trace=asking.trace)
             left = []
             for key, flight in flights.items():
-                got = _outcome(flight, key)
+                got = flight.outcome(key)
                 if isinstance(got, Entry):
                     found[key] = Found(got, "origin")
-                elif not is_last and _may_fly_again(flight, got, asking.deadline):
+                elif not is_last and flight.is_worth_another(got, asking.deadline):
                     left.append(key)
                 else:
                     errors[key] = got
@@ -384,7 +381,7 @@ class ReadThrough:
         return errors
 
     def _board(
-        self, keys: Sequence[RecordKey], asking: _Asking, errors: dict[RecordKey, WeedHoundsError]
+        self, keys: Sequence[RecordKey], asking: Asking, errors: dict[RecordKey, WeedHoundsError]
     ) -> dict[RecordKey, Flight]:
         """Return the flight of each key, started where there is none; say in ``errors`` which have none."""
         flights: dict[RecordKey, Flight] = {}
@@ -414,40 +411,49 @@ class ReadThrough:
             )
         return flights
 
-    def _start(self, origin: Origin, load: Load, asking: _Asking) -> Flight:
+    def _start(self, origin: Origin, load: Load, asking: Asking) -> Flight:
         held = {key: asking.held[key].entry for key in load.keys if key in asking.held}
+        shop = asking.shops.get(load.origin, {}).get(load.shop_id or "")
         return self._flights.start(
             keys_of_flight(load, held),
-            lambda flight: self._run(origin, load, flight, held),
+            lambda flight: self._run(origin, load, flight, held, shop),
             deadline=asking.deadline,
             payer=asking.trace,
         )
 
-    async def _run(self, origin: Origin, load: Load, flight: Flight, held: Mapping[RecordKey, Entry]) -> Filling:
+    async def _run(
+        self, origin: Origin, load: Load, flight: Flight, held: Mapping[RecordKey, Entry], shop: Shop | None
+    ) -> Filling:
         """Do what a flight is for, unless another node of the same database has just done it."""
         if self._shared is None:
-            return await self._fly(origin, load, flight, held)
+            return await self._fly(origin, load, flight, held, shop)
         name = min(map(str, keys_of_flight(load, {})))  # the same for whatever of a menu is asked for
         async with self._shared.turn(name, load.keys, held, deadline=flight.deadline) as filled:
             if not filled:
-                return await self._fly(origin, load, flight, held)
+                return await self._fly(origin, load, flight, held, shop)
             for tier in self._tiers[:-1]:  # the last one is where it was found
-                await self._ask(tier.put_many(list(filled.values())), tier.name, None, None)
+                await self._guard.put(tier, list(filled.values()), None)
             return filled
 
-    async def _fly(self, origin: Origin, load: Load, flight: Flight, held: Mapping[RecordKey, Entry]) -> Filling:
+    async def _fly(
+        self, origin: Origin, load: Load, flight: Flight, held: Mapping[RecordKey, Entry], shop: Shop | None
+    ) -> Filling:
         """Load, store, remember what is not there."""
+        started = self._clock.monotonic()
         try:
-            entries = await self._loader.run(origin, load, deadline=flight.deadline, payer=flight, held=held)
+            entries = await self._loader.run(origin, load, deadline=flight.deadline, payer=flight, held=held, shop=shop)
         except NotFound as error:
             for key in load.keys:
                 self._negative.put(key, error, self._clock.now())
             raise
         except WeedHoundsError:
+            self._learning.failed(load.keys, shop)
+            self._lookup.loaded(load.keys, (), self._clock.monotonic() - started)
             raise
         except Exception as error:
             log.exception("load failed", origin=load.origin, what=load.what)
             raise OriginUnavailable(f"the load failed: {type(error).__name__}", origin=load.origin) from error
+        self._lookup.loaded(load.keys, entries, self._clock.monotonic() - started)
         await self.fill(list(entries.values()), replaced=held)
         return entries
 
@@ -478,7 +484,7 @@ class ReadThrough:
             entry.fetched_at,
             entry.expires_at,
             self._clock.now(),
-            lifetime_s=max(0.0, entry.expires_at - entry.fetched_at),
+            lifetime_s=max(entry.lifetime_s, self._learning.lifetimes.base_of(entry.key.data_type)),
             stale_if_error_frac=self._settings.stale_if_error_frac,
             storage_limit_s=origin.config.terms.storage_limit_s if origin else None,
         )
@@ -496,38 +502,3 @@ class ReadThrough:
 
     def _time_left_s(self, deadline: float | None) -> float:
         return LONGEST_WAIT_S if deadline is None else deadline - self._clock.monotonic()
-
-
-class _Asking(msgspec.Struct, frozen=True):
-    """What a request brings to its loads."""
-
-    deadline: float | None
-    trace: Trace
-    shops: Mapping[str, Mapping[str, Shop]]
-    held: dict[RecordKey, Found]
-
-
-def _by_origin(shops: Mapping[tuple[str, str], Shop]) -> dict[str, dict[str, Shop]]:
-    grouped: dict[str, dict[str, Shop]] = defaultdict(dict)
-    for (origin, shop_id), shop in shops.items():
-        grouped[origin][shop_id] = shop
-    return grouped
-
-
-def _outcome(flight: Flight, key: RecordKey) -> Entry | WeedHoundsError:
-    """Return what a flight that was waited for came to for one key."""
-    if not flight.task.done():
-        return DeadlinePassed("deadline passed before the answer", str(key), key.origin)
-    if flight.task.cancelled():
-        return OriginUnavailable("the load was ended", str(key), key.origin)
-    error = flight.task.exception()
-    if isinstance(error, WeedHoundsError):
-        return error
-    if error is not None:
-        raise error
-    return flight.task.result().get(key) or NotFound("the origin gave no such record", str(key), key.origin)
-
-
-def _may_fly_again(flight: Flight, error: WeedHoundsError, deadline: float | None) -> bool:
-    is_of_time = isinstance(error, OriginUnavailable | RateLimited)
-    return is_of_time and flight.ended_too_early_for(None if deadline is None else deadline - _DEADLINE_SLACK_S)

@@ -65,7 +65,7 @@ async def test_an_origin_that_fails_after_a_while_is_served_stale_and_marked(
     market: RunningSandbox, tmp_path: Path
 ) -> None:
     market.reset()
-    short = {"lifetimes_s": {"product_pricing": 60, "dispensary_menu": 300, "promotions": 300}}
+    short = {"greatest_lifetimes_s": {"product_pricing": 60, "dispensary_menu": 300, "promotions": 300}}
     async with Node(node_settings(market, tmp_path, cache=short)) as node:
         first = await node.hunt("Blue Dream", near="Denver, CO", radius_km=10, deadline_s=5)
         clock = node.clock

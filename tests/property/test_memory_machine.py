@@ -116,7 +116,7 @@ class PressedTierMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.tier = MemoryTier(60_000)
-        self.hits = Hits(self.tier, self.clock, {"weedmaps": None})
+        self.hits = Hits(self.tier, self.clock, {"weedmaps": None}, lambda _entry, _now: 0.0)
 
     def teardown(self) -> None:
         self.runner.close()

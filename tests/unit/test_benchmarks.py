@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "benchmarks"))
 
+import machine
 import report
 import run_all
 from bounds import Bound, LoggedCall, hunt_bounds, origin_bound
@@ -107,6 +108,23 @@ def test_the_page_says_what_was_missed_and_what_failed() -> None:
 
 def test_a_quick_run_says_that_it_gives_no_figures() -> None:
     assert "these are no figures" in run_all.page([], [], is_quick=True)
+
+
+def test_sections_that_are_not_run_again_stay_with_their_own_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, out = tmp_path / "kept.json", tmp_path / "figures.md"
+    monkeypatch.setattr(run_all, "BENCHES", ("first", "second"))
+    monkeypatch.setattr(
+        run_all, "run", lambda bench, is_quick: Result(title=bench, command=bench, samples={"s": [1.0]})
+    )
+    for commit, only in (("abc", ["first", "second"]), ("def", ["second"])):
+        monkeypatch.setattr(machine, "described", lambda _, c=commit: [("commit", c), ("date", "today")])
+        assert run_all.main(["--out", str(out), "--kept", str(kept), "--only", *only]) == 0
+    text = out.read_text()
+    assert "`first` (took 0 s, today, commit abc)" in text
+    assert "`second` (took 0 s, today, commit def)" in text
+    assert "1.0" not in kept.read_text()
 
 
 def test_a_benchmark_that_cannot_run_becomes_an_error_on_the_page() -> None:

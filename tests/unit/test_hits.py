@@ -23,6 +23,10 @@ from weedhounds.telemetry import Trace
 KEY = "dispensary_menu:weedmaps:1"
 
 
+def _stale(entry: Entry, now: float) -> float:
+    return entry.age_s(now) / 10_000
+
+
 @pytest.fixture
 def memory() -> MemoryTier:
     """Return a tier that holds one menu."""
@@ -34,7 +38,7 @@ def memory() -> MemoryTier:
 @pytest.fixture
 def hits(memory: MemoryTier, clock: ManualClock) -> Hits:
     """Return the short way to it; the terms of the second origin limit storage to 100 s."""
-    return Hits(memory, clock, {"weedmaps": None, "leafly": 100.0})
+    return Hits(memory, clock, {"weedmaps": None, "leafly": 100.0}, _stale)
 
 
 def test_a_fresh_entry_is_returned_and_counted_once(hits: Hits, memory: MemoryTier) -> None:
@@ -42,7 +46,7 @@ def test_a_fresh_entry_is_returned_and_counted_once(hits: Hits, memory: MemoryTi
     assert entry is not None
     assert entry.key == menu_key("1")
     assert (memory.stats().hits, memory.stats().misses) == (1, 0)
-    assert memory.direct_hits[DataType.DISPENSARY_MENU] == 1
+    assert memory.direct_hits()[DataType.DISPENSARY_MENU] == 1
 
 
 @pytest.mark.parametrize("text", ["dispensary_menu:weedmaps:2", "product_pricing:weedmaps:1", "dispensary_menu:jane:1"])
@@ -66,7 +70,7 @@ def test_an_expired_entry_is_left_to_the_read_path(hits: Hits, memory: MemoryTie
 def test_what_must_be_gone_is_left_to_the_read_path(clock: ManualClock) -> None:
     memory = MemoryTier(1 << 20)
     memory.put(menu_entry("1", pinned_at=NOW - 50, fetched_at=NOW - 5000, expires_at=NOW + 5000))
-    hits = Hits(memory, clock, {"weedmaps": 100.0})
+    hits = Hits(memory, clock, {"weedmaps": 100.0}, _stale)
     assert hits.entry(KEY) is not None
     clock.advance(50)
     assert hits.entry(KEY) is None
@@ -86,7 +90,7 @@ def test_what_was_discarded_is_found_no_more_and_what_replaces_it_is(hits: Hits,
 
 def test_what_was_evicted_is_not_kept_alive_by_being_remembered(clock: ManualClock) -> None:
     memory = MemoryTier(10_000)
-    hits = Hits(memory, clock, {"weedmaps": None})
+    hits = Hits(memory, clock, {"weedmaps": None}, _stale)
     memory.put(raw_entry("1", b"x" * 5000))
     assert hits.entry(KEY) is not None
     remembered = hits._known[KEY]
@@ -99,7 +103,7 @@ def test_what_was_evicted_is_not_kept_alive_by_being_remembered(clock: ManualClo
 
 def test_what_is_remembered_is_bounded(clock: ManualClock) -> None:
     memory = MemoryTier(1 << 26)
-    hits = Hits(memory, clock, {"weedmaps": None})
+    hits = Hits(memory, clock, {"weedmaps": None}, _stale)
     for number in range(MAX_KNOWN + 10):
         memory.put(raw_entry(number, b""))
         assert hits.entry(f"dispensary_menu:weedmaps:{number}") is not None
@@ -109,7 +113,7 @@ def test_what_is_remembered_is_bounded(clock: ManualClock) -> None:
 
 def test_what_a_reader_decodes_is_counted_though_only_hits_follow(clock: ManualClock) -> None:
     memory = MemoryTier(1 << 20)
-    hits = Hits(memory, clock, {"weedmaps": None})
+    hits = Hits(memory, clock, {"weedmaps": None}, _stale)
     made = menu_entry("1", products=50)
     entry = Entry(made.key, made.body, fetched_at=NOW, expires_at=NOW + 60, digest=made.digest, origins=made.origins)
     memory.put(entry)

@@ -12,8 +12,9 @@ import weedhounds
 
 ROOT = Path(weedhounds.__file__).parent
 LAYERS = (
-    "errors", "clock", "config", "telemetry", "model", "policy", "sources", "codec", "ttl", "cache", "dht",
-    "pages", "workers", "flight", "loader", "readthrough", "origins", "bulk", "query", "hits", "node", "api", "dashboard", "sandbox", "perf", "sim", "cli",
+    "errors", "clock", "collecting", "config", "telemetry", "breaker", "model", "policy", "sources", "codec", "ttl", "cache", "strategies", "dht",
+    "pages", "workers", "flight", "learning", "learning_file", "loader", "reads", "readthrough", "origins", "bulk", "query", "hits", "warming", "node",
+    "api", "dashboard", "sandbox", "perf", "sim", "cli",
 )  # fmt: skip
 """Earlier may not import later. The command line is the outermost: it starts all the others."""
 

@@ -26,6 +26,7 @@ def test_the_node_offers_what_the_docs_promise() -> None:
         "get",
         "hunt",
         "import_files",
+        "insight",
         "is_ready",
         "price_history",
         "purge",

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from weedhounds import __version__
 from weedhounds.api.asked import NodeDependency
 from weedhounds.api.problems import documented
+from weedhounds.breaker import BreakerState
 from weedhounds.cache.tier import TierStats, TypeStats
 from weedhounds.node import NodeStats
 from weedhounds.sources.fetch import OriginStats
@@ -57,6 +58,18 @@ def _each_origin(read: Callable[[OriginStats], float]) -> Read:
     return lambda stats: [((name,), read(origin)) for name, origin in stats.origins.items()]
 
 
+def _day_left(stats: NodeStats) -> Iterator[Sample]:
+    for name, origin in stats.origins.items():
+        if origin.day_left is not None:
+            yield (name,), origin.day_left
+
+
+def _connections(stats: NodeStats) -> Iterator[Sample]:
+    for name, origin in stats.origins.items():
+        yield (name, "new"), origin.connections_new
+        yield (name, "reused"), origin.connections_reused
+
+
 def _each_type(read: Callable[[TypeStats | TierStats], int | None]) -> Read:
     """Read by tier and data type; what a tier does not tell apart is of the type ``any``."""
 
@@ -92,6 +105,11 @@ def _origin_errors(stats: NodeStats) -> Iterator[Sample]:
         yield from (((name, kind), count) for kind, count in origin.errors.items())
 
 
+def _call_prices(stats: NodeStats) -> Iterator[Sample]:
+    for origin, price in stats.learning.call_prices.items():
+        yield (origin,), price
+
+
 _BY_TYPE = ("tier", "data_type")
 _NUMBERS: tuple[tuple[Described, Read], ...] = tuple(
     (Described(f"weedhounds_{name}", "counter" if name.endswith("_total") else "gauge", labels, meaning), read)
@@ -110,6 +128,15 @@ _NUMBERS: tuple[tuple[Described, Read], ...] = tuple(
         ("loads_total", (), "Loads from origins.", _one(lambda s: s.read.loads)),
         ("loads_joined_total", (), "Times that a request waited for the load of another.", _one(lambda s: s.read.joined)),
         ("loads_in_flight", (), "Loads that run now.", _one(lambda s: s.read.in_flight)),
+        ("revalidated_total", (), "Expired entries that were served at once while they were fetched anew.", _one(lambda s: s.read.revalidated)),
+        ("refreshes_total", (), "Keys that were fetched anew before they expired.", _one(lambda s: s.refresh.refreshes)),
+        ("refresh_loads_total", (), "Loads for that.", _one(lambda s: s.refresh.loads)),
+        ("refresh_calls_total", (), "Their call attempts; they are in `weedhounds_origin_calls_total` too.", _one(lambda s: s.refresh.calls)),
+        ("refresh_failed_total", (), "Keys that could not be fetched anew before they expired.", _one(lambda s: s.refresh.failed)),
+        ("refresh_skipped_total", (), "Keys that expired because their origin's budget left nothing for them.", _one(lambda s: s.refresh.skipped_budget)),
+        ("hot_keys", (), "Keys whose demand is followed.", _one(lambda s: s.refresh.hot_keys)),
+        ("refreshes_planned", (), "Keys that wait to be fetched anew.", _one(lambda s: s.refresh.planned)),
+        ("refreshes_in_flight", (), "Loads of refresh-ahead that run now.", _one(lambda s: s.refresh.in_flight)),
         ("negative_entries", (), "Absences that are remembered.", _one(lambda s: s.read.negative_entries)),
         ("negative_served_total", (), "Times that a remembered absence was the answer.", _one(lambda s: s.read.negative_served)),
         ("origin_calls_total", ("origin",), "Call attempts that went out, retries included.", _each_origin(lambda o: o.calls)),
@@ -120,6 +147,20 @@ _NUMBERS: tuple[tuple[Described, Read], ...] = tuple(
         ("origin_tokens", ("origin",), "Calls that the budget allows at once now.", _each_origin(lambda o: o.tokens)),
         ("origin_calls_in_flight", ("origin",), "Calls that run now.", _each_origin(lambda o: o.in_flight)),
         ("origin_calls_waiting", ("origin",), "Calls that wait for the budget.", _each_origin(lambda o: o.waiting)),
+        ("origin_rate_per_second", ("origin",), "Calls a second that the budget gives now: less than is set where the origin did not bear that.", _each_origin(lambda o: o.rate_per_s)),
+        ("origin_day_calls_left", ("origin",), "Calls left of the daily budget, where one is set.", _day_left),
+        ("origin_challenged_total", ("origin",), "Pages of a bot guard in place of an answer.", _each_origin(lambda o: o.challenged)),
+        ("origin_breaker_shut", ("origin",), "1 while calls are refused because the origin fails, else 0.", _each_origin(lambda o: o.breaker is not BreakerState.CLOSED)),
+        ("origin_breaker_opened_total", ("origin",), "Times that calls began to be refused so.", _each_origin(lambda o: o.breaker_opened)),
+        ("origin_breaker_refused_total", ("origin",), "Calls that were refused so.", _each_origin(lambda o: o.breaker_refused)),
+        ("origin_hedges_total", ("origin",), "Calls sent a second time because the first took unusually long.", _each_origin(lambda o: o.hedges)),
+        ("origin_hedges_won_total", ("origin",), "Of them, those answered before the first.", _each_origin(lambda o: o.hedges_won)),
+        ("origin_connections_total", ("origin", "class"), "Requests by their connection: `new` or `reused`.", _connections),
+        ("learner_keys", (), "Keys that the learner of lifetimes knows.", _one(lambda s: s.learning.keys)),
+        ("learner_decisions_total", (), "Lifetimes decided.", _one(lambda s: s.learning.decisions)),
+        ("learner_compared_total", (), "Fetches that could be compared with the one before.", _one(lambda s: s.learning.compared)),
+        ("learner_changed_total", (), "Of them, those that differed.", _one(lambda s: s.learning.changed)),
+        ("origin_call_price", ("origin",), "What a call is worth now, in stale answers.", _call_prices),
         ("history_observations_total", (), "Price lists handed to the history.", _one(lambda s: s.history.observations)),
         ("history_unchanged_total", (), "Of them, those that changed nothing.", _one(lambda s: s.history.unchanged)),
         ("history_rows_total", (), "Changes of price or stock appended, baselines included.", _one(lambda s: s.history.rows)),

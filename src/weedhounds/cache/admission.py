@@ -15,7 +15,7 @@ no values and at most as many hashes as there are values held (at least ``MIN_GH
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -33,17 +33,49 @@ MIN_GHOSTS = 64
 class Held(Generic[V]):
     """A value held, with its weight, its uses since it last went round, and the queue it is in.
 
-    Whoever keeps one looks at ``is_held`` first: once its key has left, it holds no value any more.
+    Whoever keeps one looks at ``is_held`` first (once its key has left, it holds no value any more) and
+    may serve the value again and again: adding one to ``served`` is all that a hit costs.
+
+    Args:
+        served: times that it was served by whoever kept it; grows only.
+        taken, drained: how many of them were taken note of by :meth:`take_served` and :meth:`drain_served`.
     """
 
-    __slots__ = ("is_held", "is_main", "uses", "value", "weight")
+    __slots__ = ("_credited", "_earned", "drained", "is_held", "is_main", "served", "taken", "value", "weight")
 
     def __init__(self, value: V, weight: int, *, is_main: bool) -> None:
         self.is_held = True
         self.value = value
         self.weight = weight
         self.is_main = is_main
-        self.uses = 0
+        self.served = 0
+        self.taken = 0
+        self.drained = 0
+        self._credited = 0
+        self._earned = 0
+
+    @property
+    def uses(self) -> int:
+        """Return the rounds that its uses have earned, at most ``MAX_USES``."""
+        return min(MAX_USES, self._earned + self.served - self._credited)
+
+    def use(self) -> None:
+        """Count a use that ``served`` does not count."""
+        self._earned += 1
+
+    def keep_uses(self, uses: int) -> None:
+        """Let it have earned so many rounds, whatever it was used for before."""
+        self._earned, self._credited = uses, self.served
+
+    def take_served(self) -> int:
+        """Return how often it was served since the last call."""
+        count, self.taken = self.served - self.taken, self.served
+        return count
+
+    def drain_served(self) -> int:
+        """Return how often it was served since the last call; apart from :meth:`take_served`."""
+        count, self.drained = self.served - self.drained, self.served
+        return count
 
     def let_go(self) -> V:
         """Give the value up."""
@@ -99,13 +131,16 @@ class S3Fifo(Generic[K, V]):
     def __iter__(self) -> Iterator[K]:
         return iter(self._all)
 
+    def all_held(self) -> Iterable[tuple[K, Held[V]]]:
+        """Return every key with what is held of it, to be walked at once."""
+        return self._all.items()
+
     def get(self, key: K) -> V | None:
         """Return the value held, counting the use."""
         held = self._all.get(key)
         if held is None:
             return None
-        if held.uses < MAX_USES:
-            held.uses += 1
+        held.use()
         return held.value
 
     def peek(self, key: K) -> V | None:
@@ -180,7 +215,7 @@ class S3Fifo(Generic[K, V]):
         key, held = self._small.popitem(last=False)
         self._small_weight -= held.weight
         if held.uses:
-            held.uses = 0
+            held.keep_uses(0)
             held.is_main = True
             self._main[key] = held
             self._main_weight += held.weight
@@ -198,8 +233,9 @@ class S3Fifo(Generic[K, V]):
     def _step_main(self) -> int:
         """Take the oldest of the main queue: to its end again if it was used, else lighter or out."""
         key, held = self._main.popitem(last=False)
-        if held.uses:
-            held.uses -= 1
+        uses = held.uses
+        if uses:
+            held.keep_uses(uses - 1)
             self._main[key] = held
             return 0
         self._main_weight -= held.weight

@@ -191,6 +191,11 @@ class Entry:
         """Tell whether the typed record is held beside the bytes."""
         return self._record is not None
 
+    @property
+    def lifetime_s(self) -> float:
+        """Return how long it counts as fresh, seconds."""
+        return max(0.0, self.expires_at - self.fetched_at)
+
     def is_fresh(self, now: float) -> bool:
         """Tell whether the entry may be served without asking again at ``now`` (Unix seconds)."""
         return now < self.expires_at

@@ -25,7 +25,13 @@ def freshness(expires_at: float, now: float) -> Freshness:
 
 
 def expires_at(
-    fetched_at: float, lifetime_s: float, jitter_frac: float, rng: Random, *, limits: Lifetime | None = None
+    fetched_at: float,
+    lifetime_s: float,
+    jitter_frac: float,
+    rng: Random,
+    *,
+    limits: Lifetime | None = None,
+    never_earlier: bool = False,
 ) -> float:
     """Return the moment from which an entry is stale: ``fetched_at`` plus its lifetime with jitter.
 
@@ -39,8 +45,10 @@ def expires_at(
         jitter_frac: 0..1, for example 0.05.
         rng: one per read path, seeded by the caller where runs must repeat.
         limits: the data type's least and greatest lifetime.
+        never_earlier: draw from ``lifetime_s`` upwards only: a copy that was meant to outlast a change
+            at a known hour does.
     """
-    low, high = lifetime_s * (1 - jitter_frac), lifetime_s * (1 + jitter_frac)
+    low, high = lifetime_s * (1 if never_earlier else 1 - jitter_frac), lifetime_s * (1 + jitter_frac)
     if limits is not None:
         low, high = max(low, limits.min_s), min(high, limits.max_s)
     if low >= high:
@@ -80,3 +88,15 @@ def may_serve_stale_on_error(
     if must_be_gone(fetched_at, storage_limit_s, now):
         return False
     return now < expires_at or now - expires_at < stale_if_error_frac * lifetime_s
+
+
+def may_serve_while_revalidating(
+    expires_at: float, now: float, *, lifetime_s: float, stale_while_revalidate_frac: float
+) -> bool:
+    """Tell whether an expired entry may be served while it is fetched anew (RFC 5861 section 3).
+
+    Args:
+        lifetime_s: the freshness lifetime that the entry was given, >= 0.
+        stale_while_revalidate_frac: how far past expiry, as a share of ``lifetime_s``, >= 0.
+    """
+    return now < expires_at + lifetime_s * stale_while_revalidate_frac

@@ -7,6 +7,7 @@ shop lie in order of time. Of two rows of one offer and moment the first is kept
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -91,9 +92,9 @@ class SqlHistory:
         Raises:
             TierUnavailable: nothing was kept: the last commit failed, or the database is closed.
         """
+        ready = await asyncio.to_thread(_pack_all, changes)  # 10 us each: a batch of baselines would hold up the loop
         await self._backend.make_room(self._waiting)
-        for change in changes:
-            packed = _pack(change)
+        for packed in ready:
             if packed is None:
                 self.refused += 1
             elif self._waiting.get((packed.item.digest, packed.at_ms)) is None:
@@ -204,6 +205,10 @@ class SqlHistory:
         gone = yield Do("DELETE FROM history WHERE key_id = ? AND at_ms < ?", (shop, until_ms))
         yield from totals.add("history", -gone)
         return int(gone)
+
+
+def _pack_all(changes: Sequence[PriceChange]) -> list[_Change | None]:
+    return [_pack(change) for change in changes]
 
 
 def _shops() -> Work[list[tuple[int, bytes]]]:

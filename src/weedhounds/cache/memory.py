@@ -9,11 +9,11 @@ keeps them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
-from weedhounds.cache.admission import MAX_USES, Held, S3Fifo
+from weedhounds.cache.admission import Held, S3Fifo
 from weedhounds.cache.entry import Entry
 from weedhounds.cache.freshness import must_be_gone
 from weedhounds.cache.tier import TierStats, TypeStats
@@ -83,13 +83,14 @@ class MemoryTier:
     Beside it the ghost queue, about 100 bytes for each entry held. An entry heavier than the whole
     budget is not accepted.
 
-    ``direct_hits`` counts by data type what :meth:`take_fresh` gave; ``grown`` are entries that hold more
-    than when they were weighed.
+    ``grown`` are entries that hold more than when they were weighed. ``departed`` is told of each key that
+    leaves, and how often it was served since :meth:`take_served` asked last.
     """
 
     name = "memory"
 
     def __init__(self, max_bytes: int) -> None:
+        self.departed: Callable[[RecordKey, int], None] = _nobody_is_told
         self._held: S3Fifo[RecordKey, Entry] = S3Fifo(max_bytes, self._make_way)
         self._largest = int(max_bytes * LARGEST_FRAC)
         self.grown: deque[Entry] = deque()
@@ -97,7 +98,7 @@ class MemoryTier:
         self._evicted_of = dict.fromkeys(DataType, 0)
         self._entries_of = dict.fromkeys(DataType, 0)
         self._bytes_of = dict.fromkeys(DataType, 0)
-        self.direct_hits = dict.fromkeys(DataType, 0)
+        self._hits_of_gone = dict.fromkeys(DataType, 0)
         self._too_large = 0
         self._rendered_dropped = 0
         self._records_dropped = 0
@@ -121,9 +122,7 @@ class MemoryTier:
             return None
         if storage_limit_s is not None and must_be_gone(entry.held_from, storage_limit_s, now):
             return None
-        if held.uses < MAX_USES:
-            held.uses += 1
-        self.direct_hits[key.data_type] += 1
+        held.served += 1
         return entry
 
     def find(self, key: RecordKey) -> Held[Entry] | None:
@@ -132,7 +131,33 @@ class MemoryTier:
 
     def not_served(self, key: RecordKey) -> None:
         """Take back the hit that :meth:`take_fresh` counted: its entry could not be used."""
-        self.direct_hits[key.data_type] -= 1
+        held = self._held.find(key)
+        if held is not None:
+            held.served -= 1
+
+    def direct_hits(self) -> dict[DataType, int]:
+        """Return by data type how often entries were served from what :meth:`find` and :meth:`take_fresh` gave."""
+        counts = self._hits_of_gone.copy()
+        for key, held in self._held.all_held():
+            if held.served:
+                counts[key.data_type] += held.served
+        return counts
+
+    def take_served(self, key: RecordKey) -> int:
+        """Return how often a key was served without the read path since the last call."""
+        held = self._held.find(key)
+        return 0 if held is None else held.take_served()
+
+    def drain_served(self) -> dict[RecordKey, int]:
+        """Return what was served without the read path since the last call, by key.
+
+        Looks at every entry held: about 0.1 us for each.
+        """
+        found = {}
+        for key, held in self._held.all_held():
+            if held.served != held.drained:
+                found[key] = held.drain_served()
+        return found
 
     def get(self, key: RecordKey) -> Entry | None:
         """Return the entry held, expired or not, without waiting (a microsecond)."""
@@ -169,6 +194,7 @@ class MemoryTier:
         if held is None:
             return False
         self._tally(held.value, -held.weight, -1)
+        self._depart(key, held)
         self._held.remove(key)
         return True
 
@@ -210,7 +236,7 @@ class MemoryTier:
         }
         return msgspec.structs.replace(
             self._stats,
-            hits=self._stats.hits + sum(self.direct_hits.values()),
+            hits=self._stats.hits + sum(self.direct_hits().values()),
             entries=len(self._held),
             bytes=self._held.weight,
             by_type=by_type,
@@ -229,6 +255,8 @@ class MemoryTier:
 
     async def close(self) -> None:
         """Let go of everything."""
+        for key, held in self._held.all_held():
+            self._depart(key, held)
         self._held.clear()
         self.grown.clear()
         for counts in (self._entries_of, self._bytes_of):
@@ -250,9 +278,15 @@ class MemoryTier:
         if weight is None:
             self._evicted_of[entry.key.data_type] += 1
             self._tally(entry, -held.weight, -1)
+            self._depart(entry.key, held)
         else:
             self._tally(entry, weight - held.weight)
         return weight
+
+    def _depart(self, key: RecordKey, held: Held[Entry]) -> None:
+        """Keep the counts of a key that leaves."""
+        self._hits_of_gone[key.data_type] += held.served
+        self.departed(key, held.take_served())
 
     def _tally(self, entry: Entry, weight: int, entries: int = 0) -> None:
         """Count by data type what is held: more or less by so much."""
@@ -270,3 +304,7 @@ class MemoryTier:
         else:
             return None
         return weigh(entry)
+
+
+def _nobody_is_told(_key: RecordKey, _served: int) -> None:
+    """Let a key leave without a word."""

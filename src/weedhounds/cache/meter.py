@@ -10,7 +10,7 @@ Bounds: one counter for each data type, one histogram for each tier.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 import msgspec
@@ -22,6 +22,8 @@ from weedhounds.model.keys import RecordKey
 from weedhounds.telemetry import TIER_BOUNDS_S, Histogram
 
 Counts = dict[DataType, int]
+DirectHits = Callable[[], Mapping[DataType, int]]
+"""Tells the requests that were answered without the read path, by data type."""
 
 
 def _zeros() -> Counts:
@@ -37,8 +39,8 @@ class TierMeter:
 
     __slots__ = ("_direct", "_hits", "_misses", "_stale", "latency")
 
-    def __init__(self, direct: Mapping[DataType, int] | None = None) -> None:
-        self._direct = direct or {}
+    def __init__(self, direct: DirectHits | None = None) -> None:
+        self._direct = direct or dict
         self._hits = _zeros()
         self._misses = _zeros()
         self._stale = _zeros()
@@ -56,7 +58,8 @@ class TierMeter:
 
     def over(self, own: TierStats) -> TierStats:
         """Return a tier's own figures with what was asked of it."""
-        each = {t.value: self._type_stats(t, own.by_type.get(t.value, TypeStats())) for t in DataType}
+        direct = self._direct()
+        each = {t.value: self._type_stats(t, own.by_type.get(t.value, TypeStats()), direct.get(t, 0)) for t in DataType}
         hits, misses = sum(t.hits for t in each.values()), sum(t.misses for t in each.values())
         return msgspec.structs.replace(
             own,
@@ -68,8 +71,8 @@ class TierMeter:
             latency=self.latency.summary(),
         )
 
-    def _type_stats(self, data_type: DataType, own: TypeStats) -> TypeStats:
-        hits, misses = self._hits[data_type] + self._direct.get(data_type, 0), self._misses[data_type]
+    def _type_stats(self, data_type: DataType, own: TypeStats, direct: int) -> TypeStats:
+        hits, misses = self._hits[data_type] + direct, self._misses[data_type]
         return msgspec.structs.replace(
             own, hits=hits, misses=misses, stale=self._stale[data_type], hit_ratio=hit_ratio(hits, misses)
         )
@@ -109,8 +112,8 @@ class RequestMeter:
 
     __slots__ = ("_counts", "_direct")
 
-    def __init__(self, direct: Mapping[DataType, int] | None = None) -> None:
-        self._direct = direct or {}
+    def __init__(self, direct: DirectHits | None = None) -> None:
+        self._direct = direct or dict
         self._counts: dict[Outcome, Counts] = {
             "hits": _zeros(), "loaded": _zeros(), "stale": _zeros(), "missing": _zeros()
         }  # fmt: skip
@@ -122,12 +125,13 @@ class RequestMeter:
     def total(self) -> RequestStats:
         """Return the figures of all data types together."""
         counts = {outcome: sum(counts.values()) for outcome, counts in self._counts.items()}
-        return _request_stats(counts, sum(self._direct.values()))
+        return _request_stats(counts, sum(self._direct().values()))
 
     def by_type(self) -> dict[str, RequestStats]:
         """Return the figures of each data type that was asked for."""
+        direct = self._direct()
         each = {
-            t.value: _request_stats({o: counts[t] for o, counts in self._counts.items()}, self._direct.get(t, 0))
+            t.value: _request_stats({o: counts[t] for o, counts in self._counts.items()}, direct.get(t, 0))
             for t in DataType
         }
         return {name: stats for name, stats in each.items() if stats.requests}

@@ -16,6 +16,7 @@ import typer
 from weedhounds import __version__
 from weedhounds.cli import (
     cache,
+    cache_warm,
     codec,
     codec_convert,
     codec_train,
@@ -25,6 +26,7 @@ from weedhounds.cli import (
     hunt,
     purge,
     sandbox,
+    sim,
     sources_import,
     sources_list,
     sources_parse,
@@ -57,6 +59,7 @@ def build_app() -> typer.Typer:
     app.add_typer(sources, name="sources")
     tiers = _group("The cache tiers: what they hold and do.")
     tiers.command("stats", epilog=cache.STATS_EXAMPLE)(cache.stats)
+    tiers.command("warm", cls=SandboxCommand, epilog=cache_warm.EXAMPLE)(cache_warm.warm)
     tiers.command("purge", epilog=purge.EXAMPLE)(purge.purge)
     app.add_typer(tiers, name="cache")
     database = _group("The database of the SQL tier: its tables, and what is wrong with them.")
@@ -74,6 +77,9 @@ def build_app() -> typer.Typer:
     lifetimes.command("worlds", epilog=ttl.WORLDS_EXAMPLE)(ttl.worlds)
     lifetimes.command("explain", cls=SandboxCommand, epilog=ttl_explain.EXAMPLE)(ttl_explain.explain)
     app.add_typer(lifetimes, name="ttl")
+    simulations = _group("Simulations: a city's week in a minute, without a network.")
+    simulations.command("week", epilog=sim.WEEK_EXAMPLE)(sim.week)
+    app.add_typer(simulations, name="sim")
     settings = _group("The settings: what is in force, where it came from, whether it can work.")
     settings.command("show", epilog=config.SHOW_EXAMPLE)(config.show)
     settings.command("check", epilog=config.CHECK_EXAMPLE)(config.check)

@@ -69,7 +69,7 @@ def _shown(value: object) -> str:
 
 
 def check(*, config: ConfigFile = None, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Check that the settings can work: known names and origins, data folder, address."""
+    """Check that the settings can work: known names and origins, lifetimes, data folder, address."""
     from weedhounds.cli.output import Sink, to_json
 
     checks = checks_of(Given(config, data_dir=data_dir).load())
@@ -82,7 +82,12 @@ def check(*, config: ConfigFile = None, data_dir: DataDir = None, as_json: Json 
 
 def checks_of(settings: Settings) -> list[Check]:
     """Look at everything that can be judged without starting a node."""
-    return [_check_origins(settings), _check_folder(settings.data_dir), _check_address(settings)]
+    return [
+        _check_origins(settings),
+        _check_lifetimes(settings),
+        _check_folder(settings.data_dir),
+        _check_address(settings),
+    ]
 
 
 def _check_origins(settings: Settings) -> Check:
@@ -92,6 +97,18 @@ def _check_origins(settings: Settings) -> Check:
         return Check("origins", True, ", ".join(live_origins(settings)))
     except ConfigError as error:
         return Check("origins", False, str(error))
+
+
+def _check_lifetimes(settings: Settings) -> Check:
+    from weedhounds.clock import SystemClock
+    from weedhounds.learning import learning_of
+    from weedhounds.model.datatypes import DataType
+
+    try:
+        lifetimes = learning_of(settings.cache, clock=SystemClock()).lifetimes
+    except ConfigError as error:
+        return Check("lifetimes", False, str(error))
+    return Check("lifetimes", True, ", ".join(sorted({lifetimes.strategy_of(each).value for each in DataType})))
 
 
 def _check_folder(folder: Path) -> Check:

@@ -46,6 +46,18 @@ _ORIGINS = (
     Column("p50", "right", 1),
     Column("p99", "right", 1),
 )
+_BUDGETS = (
+    Column("origin"),
+    Column("calls/s", "right"),
+    Column("tokens", "right", 1),
+    Column("day left", "right"),
+    Column("breaker"),
+    Column("opened", "right", 2),
+    Column("challenged", "right", 2),
+    Column("hedged", "right", 1),
+    Column("won", "right", 3),
+    Column("reused", "right", 3),
+)
 
 
 def node_text(stats: NodeStats, url: str, width: int | None) -> str:
@@ -60,6 +72,7 @@ def node_text(stats: NodeStats, url: str, width: int | None) -> str:
     parts.append(render_table(_TIERS, list(_tier_rows(stats)), width))
     if stats.origins:
         parts.append(render_table(_ORIGINS, list(_origin_rows(stats)), width))
+        parts.append(render_table(_BUDGETS, list(_budget_rows(stats)), width))
     return "\n".join([*parts, "".join(f"{line}\n" for line in _lines(stats))])
 
 
@@ -104,11 +117,37 @@ def _origin_rows(stats: NodeStats) -> Iterator[tuple[str, ...]]:
         yield (name, *(f"{count:,}" for count in counts), size(each.bytes), *_quantiles(each.latency))
 
 
+def _budget_rows(stats: NodeStats) -> Iterator[tuple[str, ...]]:
+    for name, each in stats.origins.items():
+        connections = each.connections_new + each.connections_reused
+        counts = (each.breaker_opened, each.challenged, each.hedges, each.hedges_won)
+        yield (
+            name,
+            f"{each.rate_per_s:.3g}",
+            f"{each.tokens:.0f}",
+            "" if each.day_left is None else f"{each.day_left:,}",
+            each.breaker.value.replace("_", "-"),
+            *(f"{count:,}" for count in counts),
+            share(each.connections_reused / connections) if connections else "",
+        )
+
+
 def _lines(stats: NodeStats) -> Iterator[str]:
     read, history, pool = stats.read, stats.history, stats.pool
     yield (
         f"loads: {read.loads:,}, {read.joined:,} joined, {read.in_flight:,} running; "
         f"negative entries: {read.negative_entries:,}; tiers skipped: {counted(read.tier_errors, 'time')}"
+    )
+    learning = stats.learning
+    yield (
+        f"lifetimes: {counted(learning.decisions, 'decision')}, {learning.changed:,} of {learning.compared:,} fetches "
+        f"found a change; {read.revalidated:,} served while fetched anew"
+    )
+    refresh = stats.refresh
+    yield (
+        f"refresh-ahead: {counted(refresh.refreshes, 'key')} with {counted(refresh.calls, 'call')}, "
+        f"{refresh.failed:,} failed, {refresh.skipped_budget:,} left out for the budget; "
+        f"{counted(refresh.hot_keys, 'hot key')}, {refresh.planned:,} planned"
     )
     yield (
         f"price history: {counted(history.rows, 'change')} of {counted(history.observations, 'price list')} kept, "

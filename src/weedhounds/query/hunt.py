@@ -15,6 +15,7 @@ from typing import TypeVar, TypeVarTuple
 
 import msgspec
 
+from weedhounds.cache.entry import Entry
 from weedhounds.cache.identity import IdentityStore
 from weedhounds.clock import Clock
 from weedhounds.config import HuntSettings
@@ -80,6 +81,7 @@ class Hunter:
 
     Args:
         origins: by origin id, the data types that its source can fill.
+        stale_probability: of an entry at a moment (Unix seconds), 0..1; asked in the event loop.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Hunter:
         index: IdentityStore,
         *,
         origins: Mapping[str, frozenset[DataType]],
+        stale_probability: Callable[[Entry, float], float],
         gazetteer: Gazetteer,
         clock: Clock,
         settings: HuntSettings,
@@ -95,6 +98,7 @@ class Hunter:
         self._read = read
         self._index = index
         self._origins = origins
+        self._stale_probability = stale_probability
         self._gazetteer = gazetteer
         self._clock = clock
         self._settings = settings
@@ -161,7 +165,10 @@ class Hunter:
                 tasks.create_task(
                     self._strain(slug, deadline=deadline, is_offline=offline, trace=trace, gathered=gathered)
                 )
-        total, page, strain = await self._in_thread(self._match, request, gathered)
+        now = self._clock.now()
+        prices = (f for key, f in gathered.found.items() if key.data_type is DataType.PRODUCT_PRICING)
+        stale = self._stale([*prices, *(f for _, f in gathered.strain)], now)
+        total, page, strain = await self._in_thread(self._match, request, gathered, now, stale)
         end = request.offset + len(page)
         return HuntAnswer(
             query=request.question.text,
@@ -224,11 +231,22 @@ class Hunter:
         gathered = _Gathered()
         deadline = self._clock.monotonic() + deadline_s
         await self._strain(slug, deadline=deadline, is_offline=offline, trace=Trace(), gathered=gathered)
-        answer, _ = asked_strain(question, (found for _, found in gathered.strain), now=self._clock.now())
+        facts, now = [found for _, found in gathered.strain], self._clock.now()
+        answer, _ = asked_strain(question, facts, now=now, stale=self._stale(facts, now))
         if answer is None and gathered.missing:
             first = gathered.missing[0]
             raise OriginUnavailable(f"{first.origin}: {first.why}", origin=first.origin)
         return answer
+
+    async def shops_held(self, keys: Iterable[RecordKey]) -> dict[tuple[str, str], Shop]:
+        """Return the shops that record keys belong to, as far as this node holds them; no request is counted."""
+        own = {
+            RecordKey(DataType.DISPENSARY_INFO, key.origin, key.native_id)
+            for key in keys
+            if key.data_type in _OF_SHOPS and not key.is_search
+        }
+        found = await self._read.held_many(own) if own else {}
+        return {(shop.origin, shop.id): shop for shop in shops_of(found.values())}
 
     async def known_shop(self, key: RecordKey, *, trace: Trace) -> dict[tuple[str, str], Shop]:
         """Return the shop that a record key belongs to, where this node holds it: some addresses need its slug."""
@@ -298,9 +316,15 @@ class Hunter:
     async def _in_thread(self, function: Callable[[*Args], Result], *args: *Args) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._matcher, function, *args)
 
-    def _match(self, request: HuntRequest, gathered: _Gathered) -> tuple[int, list[FoundOffer], StrainAnswer | None]:
-        now = self._clock.now()
-        strain, damaged = asked_strain(request.question, (found for _, found in gathered.strain), now=now)
+    def _stale(self, found: Iterable[Found], now: float) -> dict[RecordKey, float]:
+        """Return how likely each entry is stale; the learner belongs to the event loop, matching does not."""
+        return {each.entry.key: self._stale_probability(each.entry, now) for each in found}
+
+    def _match(
+        self, request: HuntRequest, gathered: _Gathered, now: float, stale: Mapping[RecordKey, float]
+    ) -> tuple[int, list[FoundOffer], StrainAnswer | None]:
+        facts = [found for _, found in gathered.strain]
+        strain, damaged = asked_strain(request.question, facts, now=now, stale=stale)
         gathered.missing += damaged
         offers = ranked_offers(
             request.question,
@@ -308,6 +332,7 @@ class Hunter:
             gathered.found,
             strain=strain.name if strain is not None else None,
             now=now,
+            stale=stale,
         )
         return len(offers), offers.page(request.offset, request.limit), strain
 

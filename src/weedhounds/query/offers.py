@@ -17,7 +17,6 @@ from weedhounds.query.nearby import Listing
 from weedhounds.query.strainfacts import strain_answer
 from weedhounds.query.views import menu_view, price_view
 from weedhounds.readthrough import Found
-from weedhounds.ttl.prior import stale_probability
 
 
 def ranked_offers(
@@ -27,6 +26,7 @@ def ranked_offers(
     *,
     strain: str | None,
     now: float,
+    stale: Mapping[RecordKey, float],
 ) -> Ranking:
     """Return the offers that ``question`` means at the listed shops, merged and ranked.
 
@@ -34,6 +34,7 @@ def ranked_offers(
         found: menus, prices and promotions of the listings, by key; all of them decodable.
         strain: the name of the strain that the question is, where some origin knows it.
         now: Unix seconds of facts, for ages.
+        stale: how likely the price list of each key is stale, 0..1.
     """
     shops = offer_shops(listings)
     menus = [(each, found.get(_key(DataType.DISPENSARY_MENU, each.shop))) for each in listings]
@@ -47,7 +48,7 @@ def ranked_offers(
         if text is None or prices is None or priced is None:
             continue
         specials = _specials(found.get(_key(DataType.PROMOTIONS, listing.shop)))
-        provenance = provenance_of(priced, now)
+        provenance = provenance_of(priced, now, stale[priced.entry.key])
         shop = shops[listing.shop.origin, listing.shop.id]
         for product in text.matches(question, is_strain=strain is not None):
             extra = tuple(name for name, categories in specials if _applies(product, categories))
@@ -68,31 +69,34 @@ def _applies(product: Product, categories: frozenset[str]) -> bool:
 
 
 def asked_strain(
-    question: Question, facts: Iterable[Found], *, now: float
+    question: Question, facts: Iterable[Found], *, now: float, stale: Mapping[RecordKey, float]
 ) -> tuple[StrainAnswer | None, list[Missing]]:
-    """Return what the entries say of the strain that was asked for, and which were damaged."""
+    """Return what the entries say of the strain that was asked for, and which were damaged.
+
+    Args:
+        stale: how likely the entry of each key is stale, 0..1.
+    """
     if question.slug is None:
         return None, []
     whole, damaged = [], []
     for found in facts:
         try:
-            whole.append((found.entry.record, provenance_of(found, now)))
+            whole.append((found.entry.record, provenance_of(found, now, stale[found.entry.key])))
         except Corrupt as error:
             damaged.append(Missing(found.entry.key.origin, "strain facts", str(error)))
     return strain_answer(question.slug, question.text, whole), damaged
 
 
-def provenance_of(found: Found, now: float) -> Provenance:
+def provenance_of(found: Found, now: float, stale_probability: float) -> Provenance:
     """Return where a found entry came from, how old it is, and how likely it is stale."""
     entry = found.entry
-    age_s = entry.age_s(now)
     return Provenance(
         origin=entry.key.origin,
         key=str(entry.key),
         fetched_at=round(entry.fetched_at, 3),
-        age_s=round(age_s, 3),
+        age_s=round(entry.age_s(now), 3),
         tier=found.tier,
-        stale_probability=round(stale_probability(entry.key.data_type, age_s), 4),
+        stale_probability=round(stale_probability, 4),
         signed_by=entry.signed_by,
     )
 

@@ -34,12 +34,19 @@ class BudgetPrices:
     Args:
         calls_per_day: what each origin's budget allows for keeping records fresh; an origin without a
             budget has the start price.
+        start: the price at the start.
+        least: below this the price never falls, however much budget is left.
 
     Raises:
-        ConfigError: a budget is not a positive number.
+        ConfigError: a budget, or one of the prices, is not a positive number.
     """
 
-    def __init__(self, calls_per_day: dict[str, float]) -> None:
+    def __init__(self, calls_per_day: dict[str, float], *, start: float = START, least: float = LEAST) -> None:
+        for price in (start, least):
+            if not (math.isfinite(price) and price > 0.0):
+                raise ConfigError(f"the price of a call is {price}: it must be a positive number")
+        self._least = math.log(min(least, MOST))
+        self._start = min(math.log(MOST), max(math.log(start), self._least))
         for origin, budget in calls_per_day.items():
             if not (math.isfinite(budget) and budget > 0.0):
                 raise ConfigError(f"the budget of {origin} is {budget}: it must be a positive number", origin=origin)
@@ -59,15 +66,15 @@ class BudgetPrices:
         """Return the price of a call to ``origin``, in stale serves."""
         budget = self._budgets.get(origin)
         account = self._settled(origin, budget, now) if budget is not None else None
-        return START if account is None else math.exp(account.log_price)
+        return math.exp(self._start if account is None else account.log_price)
 
     def _settled(self, origin: str, budget: float, now: float) -> _Account | None:
         account = self._accounts.get(origin)
         if account is None:
             if len(self._accounts) >= MAX_ORIGINS:
                 return None
-            account = self._accounts[origin] = _Account(math.log(START), now)
+            account = self._accounts[origin] = _Account(self._start, now)
         passed_s = min(_MOST_PAUSE_S, max(0.0, now - account.at))
         account.at = now
-        account.log_price = max(math.log(LEAST), account.log_price - _DAILY * passed_s / 86_400.0)
+        account.log_price = max(self._least, account.log_price - _DAILY * passed_s / 86_400.0)
         return account

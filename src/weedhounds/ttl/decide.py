@@ -99,6 +99,10 @@ class Lifetimes:
         """Return the base lifetime of ``data_type``, seconds."""
         return self._bases[data_type]
 
+    def limits_of(self, data_type: DataType) -> Lifetime:
+        """Return the limits of ``data_type``."""
+        return self._limits[data_type]
+
     def observe(self, seen: Seen) -> Decided:
         """Learn from one call and decide; of a call that failed, the wait before the next.
 

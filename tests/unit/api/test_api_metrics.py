@@ -57,8 +57,19 @@ def test_the_figures_are_those_of_the_stats() -> None:
     assert value(stats, "requests_total", data_type=menu, **{"class": "loaded"}) == 1
     assert value(stats, "requests_total", data_type=menu, **{"class": "missing"}) == 1
     assert value(stats, "origin_errors_total", origin="weedmaps", **{"class": "OriginUnavailable"}) == 1
+    assert value(stats, "origin_rate_per_second", origin="weedmaps") == 2.0
+    assert value(stats, "origin_day_calls_left", origin="weedmaps") == 37
+    assert value(stats, "origin_breaker_shut", origin="weedmaps") == 1
+    assert value(stats, "origin_connections_total", origin="weedmaps", **{"class": "reused"}) == 3
     assert value(stats, "history_rows_total") == 3
     assert value(stats, "pool_tasks_total") == 1
+
+
+def test_an_origin_without_a_daily_budget_has_no_calls_left_of_it() -> None:
+    stats = node_stats()
+    unlimited = msgspec.structs.replace(stats.origins["weedmaps"], day_left=None)
+    told = samples(msgspec.structs.replace(stats, origins={"weedmaps": unlimited}))
+    assert not [name for name, _ in told if name == "weedhounds_origin_day_calls_left"]
 
 
 def test_a_histogram_counts_upwards_and_ends_with_all() -> None:

@@ -170,7 +170,7 @@ def test_a_fresh_entry_is_taken_at_once_and_counted() -> None:
     tier.put(entry)
     assert tier.take_fresh(entry.key, NOW) is entry
     assert (tier.stats().hits, tier.stats().misses) == (1, 0)
-    assert tier.direct_hits[DataType.DISPENSARY_MENU] == 1
+    assert tier.direct_hits()[DataType.DISPENSARY_MENU] == 1
     tier.not_served(entry.key)
     assert tier.stats().hits == 0
 

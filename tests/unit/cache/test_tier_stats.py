@@ -47,7 +47,7 @@ async def test_in_memory_the_types_add_up_to_the_whole_whatever_happens(seed: in
         assert sum(each.entries or 0 for each in stats.by_type.values()) == stats.entries
         assert sum(each.evictions or 0 for each in stats.by_type.values()) == stats.evictions
     assert tier.stats().evictions > 10
-    assert sum(tier.direct_hits.values()) > 0
+    assert sum(tier.direct_hits().values()) > 0
     await tier.close()
     assert {(each.entries, each.bytes) for each in tier.stats().by_type.values()} <= {(0, 0)}
 
@@ -58,11 +58,11 @@ async def test_what_is_served_without_the_read_path_is_a_hit_of_its_type() -> No
     for _ in range(2):
         assert tier.take_fresh(key(MENUS, 1), NOW) is not None
     assert tier.take_fresh(key(PRICES, 1), NOW) is None
-    assert (tier.direct_hits[MENUS], tier.direct_hits[PRICES], tier.stats().hits) == (2, 0, 2)
+    assert (tier.direct_hits()[MENUS], tier.direct_hits()[PRICES], tier.stats().hits) == (2, 0, 2)
 
 
 def test_a_meter_lays_what_was_asked_over_what_the_tier_tells() -> None:
-    meter = TierMeter({MENUS: 5})
+    meter = TierMeter(lambda: {MENUS: 5})
     meter.asked([key(MENUS, 1), key(PRICES, 1), key(PRICES, 2)], {key(PRICES, 1): entry(PRICES, 1, 1)})
     meter.served_stale(PRICES)
     own = TierStats(hits=99, misses=99, puts=3, bytes=50, by_type={"dispensary_menu": TypeStats(bytes=20)})
@@ -77,7 +77,7 @@ def test_a_meter_lays_what_was_asked_over_what_the_tier_tells() -> None:
 
 def test_requests_are_hits_and_misses_of_every_kind() -> None:
     direct = {MENUS: 2}
-    meter = RequestMeter(direct)
+    meter = RequestMeter(lambda: direct)
     for outcome in ("hits", "loaded", "stale", "missing", "missing"):
         meter.add(PRICES, outcome)
     total = meter.total()

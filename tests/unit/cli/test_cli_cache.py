@@ -80,6 +80,8 @@ def test_the_figures_of_a_node_are_shown_as_tables(cli: Run, served: Served) -> 
         "memory dispensary_menu 0 2 0.0 % 0",
         "memory all 0 2 0.0 % 0 0 1 2.0 KiB 25 us 29.9 us",
         "weedmaps 2 0 0 1 1.2 KiB 150 ms 199 ms",
+        "origin calls/s tokens day left breaker opened challenged hedged won reused",
+        "weedmaps 2 4 37 half-open 1 2 3 1 75.0 %",
         "price history: 3 changes of 1 price list kept, 0 past their retention, 0 waiting, 0 not kept",
     ):
         assert line in lines, line

@@ -69,7 +69,7 @@ def test_settings_that_can_work_are_told_so(cli: Run) -> None:
     ran = cli("config", "check", "--json")
     assert (ran.code, ran.err) == (0, "")
     assert {each["what"]: each["ok"] for each in json.loads(ran.out)["checks"]} == {
-        "origins": True, "data folder": True, "address": True,
+        "origins": True, "lifetimes": True, "data folder": True, "address": True,
     }  # fmt: skip
 
 

@@ -27,6 +27,25 @@ def test_every_origin_is_listed_with_its_terms_and_what_it_is_tested_against(cli
     assert [line.split()[0] for line in table] == ["origin", *ORIGINS]
 
 
+def test_each_origin_is_listed_with_the_budget_that_the_settings_give(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / "other.toml"
+    settings.write_text("[origins.jane]\nburst = 3\ncalls_per_day = 0\n[origins.leafly]\nenabled = false\n")
+    ran = cli("sources", "list", "--config", str(settings), "--json")
+    listed = {each["origin"]: each for each in json.loads(ran.out)["sources"]}
+    assert listed["jane"]["budget"] == {"burst": 3, "rate_per_s": 2.0, "concurrency": 4, "calls_per_day": 0}
+    assert listed["dutchie"]["budget"]["calls_per_day"] is None
+    assert [origin for origin, each in listed.items() if not each["enabled"]] == ["leafly"]
+    table = cli("sources", "list", "--config", str(settings)).out.splitlines()
+    assert all(name in table[0] for name in ("burst", "calls/s", "at once", "calls/day"))
+    settings.write_text("[origins.jane]\nburst = 0\n")
+    refused = cli("sources", "list", "--config", str(settings))
+    assert (refused.code, refused.out) == (2, "")
+    assert "origins.jane.burst" in refused.err
+
+
 @pytest.fixture
 def menu(golden: Path) -> Path:
     """Return an answer of the invented shop 900, which ``listings.json`` places."""

@@ -154,18 +154,20 @@ def test_a_lifetime_is_explained_in_words(cli: Run, fake: FakeNode) -> None:
     ran = cli("ttl", "explain", PRICES)
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
-    assert lines[0] == f"{PRICES} is kept for 10 min."
-    assert "starts from 10 min (data type), kept between 60 s and 30 min" in lines[1]
-    assert "0.75 times a day" in lines[3]
-    assert lines[4].startswith("The memory tier holds a copy 90 s old; it ")
+    assert lines[0] == f"{PRICES} is kept for 60 min."
+    assert lines[1].startswith("Strategy hybrid: ")
+    assert "starts from 10 min (data type) and is kept between 60 s and 30 min" in lines[1]
+    assert "change 0.8 times a day, give or take a factor of 2: of 40 looks 6 found a change" in lines[2]
+    assert "at about 08:30 local time, with probability 97%" in lines[3]
+    assert lines[4].startswith("A call to its origin is worth 2 stale answers; ")
+    assert lines[5].startswith("The memory tier holds a copy 90 s old; it ")
 
 
 def test_an_explanation_is_one_document_and_knows_the_setting(cli: Run, fake: FakeNode) -> None:
     Path("weedhounds.toml").write_text("[cache.lifetimes_s]\nproduct_pricing = 7200\n")
     found = json.loads(cli("ttl", "explain", PRICES, "--json").out)
-    assert (found["base_s"], found["base_from"], found["lifetime_s"]) == (7200, "setting cache.lifetimes_s", 1800)
-    assert found["stale_probability_at_expiry"] == pytest.approx(0.0155, abs=1e-3)
-    assert found["held"]["tier"] == "memory"
+    assert (found["base_s"], found["base_from"], found["strategy"]) == (7200, "setting cache.lifetimes_s", "hybrid")
+    assert (found["believed"]["looks"], found["held"]["tier"], found["held"]["lifetime_s"]) == (40, "memory", 3600)
 
 
 def test_a_record_that_nobody_holds_is_explained_all_the_same(cli: Run, fake: FakeNode) -> None:

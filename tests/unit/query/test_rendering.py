@@ -22,14 +22,16 @@ PRICES = RecordKey(DataType.PRODUCT_PRICING, "weedmaps", "7")
 
 
 def in_parts(entry: Entry, now: float, *, is_stale: bool) -> bytes:
-    provenance = provenance_of(Found(entry, "memory"), now)
+    provenance = provenance_of(Found(entry, "memory"), now, 0.25)
     answer = rendered(entry)
     answer.renew(moving(provenance, is_stale=is_stale), provenance, now)
     return answer.body
 
 
 def whole(entry: Entry, now: float, *, is_stale: bool) -> bytes:
-    return msgspec.json.encode(record_answer(entry, provenance_of(Found(entry, "memory"), now), is_stale=is_stale))
+    return msgspec.json.encode(
+        record_answer(entry, provenance_of(Found(entry, "memory"), now, 0.25), is_stale=is_stale)
+    )
 
 
 def entry_of(key: RecordKey, record: Body) -> Entry:
