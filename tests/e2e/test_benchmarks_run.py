@@ -33,7 +33,6 @@ PROGRAMS = {"bench_fastpath": "wrk", "bench_sql": "mariadbd"}
         "bench_warming",
         "bench_strategies",
         "bench_week",
-        "bench_budgets",
         pytest.param("bench_parse", marks=pytest.mark.recorded),
         pytest.param("bench_codec_whb", marks=pytest.mark.recorded),
     ],
