@@ -76,12 +76,12 @@ def exactly(name: str, value: float, wanted: float, unit: str = "", *, spread: s
 
 def told(name: str, value: float, unit: str = "", *, spread: str = "") -> Figure:
     """Return a figure without a target."""
-    return Figure(name=name, value=value, unit=unit, spread=spread)
+    return Figure(name=name, value=float(value), unit=unit, spread=spread)
 
 
 def _judged(name: str, value: float, unit: str, target: str, is_met: bool, spread: str) -> Figure:
     stated = f"{target} {unit}".rstrip()
-    return Figure(name=name, value=value, unit=unit, spread=spread, target=stated, is_met=is_met)
+    return Figure(name=name, value=float(value), unit=unit, spread=spread, target=stated, is_met=is_met)
 
 
 def quantile(values: Iterable[float], share: float) -> float:

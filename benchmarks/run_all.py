@@ -59,9 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     where = machine.described(ROOT)
     told = dict(where)
-    new = {bench: run(bench, is_quick=given.quick) for bench in given.only}
-    for result in new.values():
+    new: dict[str, Result] = {}
+    for bench in given.only:
+        result = new[bench] = run(bench, is_quick=given.quick)
         result.commit, result.measured = told["commit"], told["date"]
+        _write(given, where, new)  # after each: what was measured in an hour must not be lost in its last minute
+    say(f"wrote {given.out}")
+    return 1 if any(result.error for result in new.values()) else 0
+
+
+def _write(given: argparse.Namespace, where: Sequence[tuple[str, str]], new: dict[str, Result]) -> None:
+    """Write the page, and the files beside it, with what is there so far."""
     kept = _kept(given.kept)
     results = {bench: r for bench in BENCHES if (r := new.get(bench) or kept.get(bench)) is not None}
     given.out.write_text(page(where, list(results.values()), is_quick=given.quick))
@@ -70,8 +78,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.kept is not None:
         bare = {bench: msgspec.structs.replace(result, samples={}) for bench, result in results.items()}
         given.kept.write_bytes(msgspec.json.format(msgspec.json.encode(bare), indent=1))
-    say(f"wrote {given.out}")
-    return 1 if any(result.error for result in new.values()) else 0
 
 
 def _kept(path: Path | None) -> dict[str, Result]:
@@ -91,7 +97,10 @@ def run(bench: str, *, is_quick: bool) -> Result:
         with subprocess.Popen(command, stderr=log, cwd=ROOT, start_new_session=True) as process:
             error = _waited(process)
         if error is None and file.exists():
-            return msgspec.json.decode(file.read_bytes(), type=Result)
+            try:
+                return msgspec.json.decode(file.read_bytes(), type=Result)
+            except msgspec.MsgspecError as broken:
+                error = f"its result cannot be read: {broken}"
         told = os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace").strip().splitlines()
     error = error or (told[-1] if told else f"exit code {process.returncode}")
     say(f"{bench} failed: {error}")
