@@ -135,34 +135,16 @@ class Node:
         sys.setswitchinterval(SWITCH_INTERVAL_S)  # of the whole process: else a busy loop starves the SQL threads
         configs = await self._origin_configs()
         tiers, index = await self._tiers()
-        learner = LearnerFile(settings.data_dir / FILE_NAME, price=settings.cache.call_price)
-        self._learning = learning_of(
-            settings.cache,
-            clock=self.clock,
-            learner=await learner.open(),
-            budgets=_refresh_budgets(configs),
-            served=self._memory.take_served,
-        )
-        self._memory.departed = self._learning.departed
+        await self._start_learning(configs)
         demand: PendingDemand[RecordKey] = PendingDemand(also=self._memory.drain_served)
-        self._stack.push_async_callback(learner.close)
         recorder = self._recorder = HistoryRecorder(
             self._history, clock=self.clock, retention_s=settings.history.retention_s
         )
         recorder.start()
         self._stack.push_async_callback(recorder.close)
-        fetcher = await self._stack.enter_async_context(Fetcher(settings.fetch, self.clock))
-        pool = self._pool = await self._stack.enter_async_context(
-            ParsePool(settings.fetch.pool_workers, inline_bytes=settings.fetch.inline_parse_bytes)
-        )
-        self._clients = {o: OriginClient(config, fetcher, self._counters) for o, config in configs.items()}
-        origins = {
-            o: Origin(source=sources.source_class(o)(config), client=self._clients[o], pool=pool)
-            for o, config in configs.items()
-        }
         self._read = ReadThrough(
             tiers=tiers,
-            origins=origins,
+            origins=await self._origins(configs),
             clock=self.clock,
             settings=settings.cache,
             index=index,
@@ -187,6 +169,41 @@ class Node:
             settings=settings.hunt,
         )
         self._stack.callback(self._hunter.close)
+        self._start_refreshing(demand)
+        self._started_s = self.clock.monotonic()
+        self._collector.start()
+        self._stack.callback(self._collector.close)
+
+    async def _start_learning(self, configs: Mapping[str, OriginConfig]) -> None:
+        """Take up what was learnt of lifetimes, and go on learning."""
+        settings = self.settings
+        learner = LearnerFile(settings.data_dir / FILE_NAME, price=settings.cache.call_price)
+        self._learning = learning_of(
+            settings.cache,
+            clock=self.clock,
+            learner=await learner.open(),
+            budgets=_refresh_budgets(configs),
+            served=self._memory.take_served,
+        )
+        self._memory.departed = self._learning.departed
+        self._stack.push_async_callback(learner.close)
+
+    async def _origins(self, configs: Mapping[str, OriginConfig]) -> dict[str, Origin]:
+        """Start the HTTP client and the job processes; return the origins that they serve."""
+        settings = self.settings.fetch
+        fetcher = await self._stack.enter_async_context(Fetcher(settings, self.clock))
+        pool = self._pool = await self._stack.enter_async_context(
+            ParsePool(settings.pool_workers, inline_bytes=settings.inline_parse_bytes)
+        )
+        self._clients = {o: OriginClient(config, fetcher, self._counters) for o, config in configs.items()}
+        return {
+            o: Origin(source=sources.source_class(o)(config), client=self._clients[o], pool=pool)
+            for o, config in configs.items()
+        }
+
+    def _start_refreshing(self, demand: PendingDemand[RecordKey]) -> None:
+        """Keep what is wanted most from expiring, where the settings say so."""
+        settings = self.settings
         self._refresher = Refresher(
             ReadsOfShops(self._read, self._hunter.shops_held),
             drain=demand.drain,
@@ -202,9 +219,6 @@ class Node:
         if settings.cache.refresh_ahead:
             self._refresher.start()
         self._stack.push_async_callback(self._refresher.close)
-        self._started_s = self.clock.monotonic()
-        self._collector.start()
-        self._stack.callback(self._collector.close)
 
     def _call_worth_s(self, group: Group) -> float:
         """Return how long a reader should wait to spare a call to the group's origin, seconds."""
