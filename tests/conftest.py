@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from mariadb import MariaDb, is_installed, running_mariadb
 from origin_server import CLOCK, SETTINGS, OriginServer
 from weedhounds.clock import ManualClock
 from weedhounds.sources.fetch import Fetcher
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start be interrupted, also where the run itself ignores it (in the background)."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
