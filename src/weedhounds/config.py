@@ -63,7 +63,7 @@ class CacheSettings(_Section):
         description="How lifetimes are chosen, by data type: fixed, adaptive, business_hours, volatility or hybrid, the default.",
     )
     lifetimes_s: dict[str, float] = Field(
-        default_factory=dict, description="Base lifetime by data type, seconds; bounded by the type's least and greatest."
+        default_factory=dict, description="Base lifetime by data type, seconds, from which all strategies but hybrid start; bounded by the type's least and greatest."
     )  # fmt: skip
     least_lifetimes_s: dict[str, float] = Field(
         default_factory=dict, description="Least lifetime by data type, seconds, instead of the type's own."

@@ -55,11 +55,6 @@ def to_json(document: object) -> bytes:
         return msgspec.json.encode(_scrubbed(msgspec.to_builtins(document))) + b"\n"
 
 
-def write_json(document: object) -> None:
-    """Print ``document`` as JSON."""
-    Sink().write(to_json(document))
-
-
 def _scrubbed(value: Any) -> Any:
     """Replace unpaired surrogates, which UTF-8 cannot hold."""
     if isinstance(value, str):

@@ -129,13 +129,17 @@ def _text(found: Explanation) -> str:
     )
     lines = [
         first,
-        f"Strategy {found.strategy}: {_WAYS[found.strategy]}. Every {found.data_type} starts from "
-        f"{_span(found.base_s)} ({found.base_from}) and is kept between {_span(found.least_s)} and "
-        f"{_span(found.greatest_s)}.",
+        f"Strategy {found.strategy}: {_WAYS[found.strategy]}. Every {found.data_type} {_start(found)}is kept between "
+        f"{_span(found.least_s)} and {_span(found.greatest_s)}.",
         *(_belief(found.believed) if found.believed is not None else _prior(found)),
         _held_text(held),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _start(found: Explanation) -> str:
+    """Return from which base lifetime the strategy starts; the learner starts from none."""
+    return "" if found.strategy == "hybrid" else f"starts from {_span(found.base_s)} ({found.base_from}) and "
 
 
 def _prior(found: Explanation) -> Iterator[str]:

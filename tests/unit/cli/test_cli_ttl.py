@@ -156,11 +156,17 @@ def test_a_lifetime_is_explained_in_words(cli: Run, fake: FakeNode) -> None:
     lines = ran.out.splitlines()
     assert lines[0] == f"{PRICES} is kept for 60 min."
     assert lines[1].startswith("Strategy hybrid: ")
-    assert "starts from 10 min (data type) and is kept between 60 s and 30 min" in lines[1]
+    assert "Every product_pricing is kept between 60 s and 30 min" in lines[1]
     assert "change 0.8 times a day, give or take a factor of 2: of 40 looks 6 found a change" in lines[2]
     assert "at about 08:30 local time, with probability 97%" in lines[3]
     assert lines[4].startswith("A call to its origin is worth 2 stale answers; ")
     assert lines[5].startswith("The memory tier holds a copy 90 s old; it ")
+
+
+def test_a_strategy_that_starts_from_the_base_lifetime_says_so(cli: Run, fake: FakeNode) -> None:
+    Path("weedhounds.toml").write_text('[cache.strategies]\nproduct_pricing = "adaptive"\n')
+    out = cli("ttl", "explain", PRICES).out
+    assert "Every product_pricing starts from 10 min (data type) and is kept between 60 s and 30 min" in out
 
 
 def test_an_explanation_is_one_document_and_knows_the_setting(cli: Run, fake: FakeNode) -> None:
