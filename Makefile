@@ -19,10 +19,9 @@ $(STAMP): requirements.lock pyproject.toml scripts/setup
 	@scripts/setup $(VENV)
 	@touch $(STAMP)
 
-# What may run side by side, and what needs the machine to itself: whole nodes and markets, and benchmarks.
+# What may run side by side, and what needs the machine to itself: real processes that wait for each other.
 APART = tests/unit tests/property tests/docs tests/contract
-FAULTS = tests/faults
-ALONE = tests/e2e
+ALONE = tests/faults tests/e2e
 
 setup: $(STAMP) ## install everything into .venv
 
@@ -32,7 +31,6 @@ run: $(STAMP) ## start a node with the sandbox, hunt once, stay up (ONCE=1: exit
 test: $(STAMP) ## run all tests (small counts of everything)
 	@scripts/test-setup
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(APART) $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(FAULTS) $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest $(ALONE) $(PYTEST_ARGS)
 
 lint: $(STAMP) ## check style and format
